@@ -1,0 +1,1 @@
+"""The member's program: windows, presenters, session. Also without a window (`cli`)."""
