@@ -25,3 +25,4 @@ SIGNED_IN_ELSEWHERE = "signed_in_elsewhere"
 # Relaying to the payment subsystem.
 PAYMENT_AWAY = "payment_away"  # never reached the subsystem: nothing was charged
 OUTCOME_UNKNOWN = "outcome_unknown"  # reached it, no answer yet: ask again by payment id
+BAD_SEAL = "bad_seal"  # the subsystem could not open the order, for whatever reason: nothing was charged
