@@ -49,13 +49,13 @@ class FrameReader:
         return bool(self._buffer)
 
     def _cut(self, frames: list[Frame]) -> None:
-        buffer = self._buffer
+        buffer, size_max = self._buffer, self.body_bytes_max
         at, end = 0, len(buffer)
         try:
             while end - at >= limits.HEADER_BYTES:
                 magic, version, flags, kind, reserved, size, request, sender, receiver = HEADER.unpack_from(buffer, at)
-                if magic != MAGIC or version != VERSION or flags & ~FLAGS_KNOWN or reserved or size > self.body_bytes_max:
-                    raise _header_error(magic, version, flags, reserved, size, request, self.body_bytes_max)
+                if magic != MAGIC or version != VERSION or flags & ~FLAGS_KNOWN or reserved or size > size_max:
+                    raise _header_error(magic, version, flags, reserved, size, request, size_max)
                 stop = at + limits.HEADER_BYTES + size
                 if stop > end:
                     break

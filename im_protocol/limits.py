@@ -10,9 +10,9 @@ CODE_CHARS_MAX = 40
 REASON_CHARS_MAX = 400
 MESSAGE_ID_BYTES = 16
 DEVICE_ID_BYTES = 16
-SYNC_EVENTS_MAX = 12  # worst case of 4,000 four-byte characters each stays under one body
+SYNC_EVENTS_MAX = 500  # a page ends earlier, before the entry that would take it over BODY_BYTES_MAX
 GROUPS_MAX = 200
-CONTACTS_PER_PACKET_MAX = 300  # worst case of full-length names stays under one body
+CONTACTS_PER_PACKET_MAX = 75  # worst case of full-length names in four-byte characters stays under one body
 
 SERVER_ID = 0  # receiver id of packets for the chat server itself
 PAYMENT_ID = 1  # receiver id of packets for the payment subsystem
