@@ -1,7 +1,8 @@
 """What a presenter may ask of a window (verbs) and what it shows (view models). No tkinter here.
 
 Texts in view models are ready to show: translated, money formatted. A window never decides; it shows what it is told
-and calls the presenter back through the callbacks that it was given (`on_…`). All calls are on the user-interface thread.
+and calls the presenter back through the callbacks that it was given (`on_…`). All calls are on the
+user-interface thread.
 """
 
 from __future__ import annotations
