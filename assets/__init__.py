@@ -1,0 +1,1 @@
+"""Icons, emoji, translations and demonstration data; read as files beside this module."""

@@ -1,0 +1,1 @@
+"""The commands of the README: demo, test, package, bench, gallery."""

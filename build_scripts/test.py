@@ -1,0 +1,64 @@
+"""Everything that must hold: lint, types, import rules, translations and all tests.
+
+    python3 build_scripts/test.py [pytest arguments]
+
+Sets up what the tests need (virtual display, fonts, packages) by itself. The exit status is 0 only if all passed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from build_scripts import common
+
+LINT_SECONDS_MAX = 300
+TEST_SECONDS_MAX = 1_500  # the whole suite; each test has its own, shorter limit
+
+
+def steps(pytest_arguments: list[str]) -> list[tuple[str, list[str], int]]:
+    """Name, command and time limit in seconds of every check, cheap ones first."""
+    python = str(common.venv_program("python"))
+    return [
+        ("lint (ruff)", [python, "-m", "ruff", "check", "--no-cache", "."], LINT_SECONDS_MAX),
+        ("types (mypy)", [python, "-m", "mypy"], LINT_SECONDS_MAX),
+        ("import rules (import-linter)", [str(common.venv_program("lint-imports"))], LINT_SECONDS_MAX),
+        ("tests (pytest)", [python, "-m", "pytest", *pytest_arguments], TEST_SECONDS_MAX),
+    ]
+
+
+def check_all(pytest_arguments: list[str]) -> int:
+    """Run every step, also after a failure, so that one run tells all; returns the exit status."""
+    failed = []
+    with common.virtual_display() as display:
+        environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": str(common.ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        for name, line, seconds in steps(pytest_arguments):
+            common.say(f"== {name}")
+            started = time.monotonic()
+            status = common.run(line, environment, may_fail=True, seconds=seconds)
+            common.say(f"== {name}: {'passed' if status == 0 else 'FAILED'} in {time.monotonic() - started:.1f} s\n")
+            if status:
+                failed.append(name)
+    common.say(f"FAILED: {', '.join(failed)}" if failed else "All checks passed.")
+    return 1 if failed else 0
+
+
+def main() -> int:
+    try:
+        common.ensure_system([*common.PYTHON_NEEDS, *common.DISPLAY_NEEDS, *common.FONT_NEEDS])
+        python = common.ensure_venv("test")
+        common.enter_venv(Path(__file__).resolve(), python)
+        return check_all(sys.argv[1:])
+    except common.SetupError as error:
+        common.say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,36 @@
+"""For all tests: no test waits for ever, none leaves a process behind, none touches the person's own files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings, histories and pinned keys of a test go to a folder that is thrown away."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANGUAGE", "en")
+    return home
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_left_behind() -> object:
+    """Whatever the tests started must be gone when they end."""
+    yield
+    left = []
+    for child in psutil.Process(os.getpid()).children(recursive=True):
+        try:
+            child.wait(5)
+        except psutil.TimeoutExpired:
+            left.append(" ".join(child.cmdline()))
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    assert not left, f"processes left behind: {left}"
