@@ -35,6 +35,11 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def note(text: str) -> None:
+    """Progress of the set-up: on standard error, so that `--json` output stays one document."""
+    print(text, file=sys.stderr, flush=True)
+
+
 # ---- system packages ---------------------------------------------------------------------------------------------
 
 
@@ -78,7 +83,7 @@ def ensure_system(needs: Sequence[Need]) -> None:
     if apt is None or os.geteuid() != 0:
         _without_apt(missing, line, has_apt=apt is not None)
         return
-    say(f"Installing system packages: {' '.join(need.package for need in missing)}")
+    note(f"Installing system packages: {' '.join(need.package for need in missing)}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     run([apt, "update", "-q"], environment, quiet=True, may_fail=True)
     run(line.split(), environment, quiet=True)
@@ -90,7 +95,7 @@ def ensure_system(needs: Sequence[Need]) -> None:
 def _without_apt(missing: Sequence[Need], line: str, has_apt: bool) -> None:
     names = " ".join(need.package for need in missing)
     if all(need.soft for need in missing):
-        say(f"Note: {names} would make Chinese texts readable (sudo {line}).")
+        note(f"Note: {names} would make Chinese texts readable (sudo {line}).")
         return
     if has_apt:
         raise SetupError(f"This needs system packages. Please run this line, then start again:\n  sudo {line}")
@@ -147,10 +152,10 @@ def ensure_venv(extras: str = "") -> Path:
         base = find_python()
         if base is None:
             raise SetupError("No Python 3.11 or newer with venv and tkinter was found.")
-        say("Making the virtual environment in .venv")
+        note("Making the virtual environment in .venv")
         shutil.rmtree(VENV, ignore_errors=True)
         run([base, "-m", "venv", str(VENV)], quiet=True)
-    say("Installing BillBuddy and its libraries into .venv (the first time takes a minute)")
+    note("Installing BillBuddy and its libraries into .venv (the first time takes a minute)")
     target = f".[{extras}]" if extras else "."
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     run([*pip, "--editable", target], quiet=True, seconds=INSTALL_SECONDS_MAX)
