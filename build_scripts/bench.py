@@ -2,8 +2,8 @@
 
     python3 build_scripts/bench.py routing | idle | ledger | payments [--json]
 
-Each benchmark starts a real server over TLS on loopback (ledger: the payment ledger on a file), takes the median of several
-runs and counts the CPU-seconds of the server processes from the operating system's accounting.
+Each benchmark starts a real server over TLS on loopback (ledger: the payment ledger on a file), takes the median of
+several runs and counts the CPU-seconds of the server processes from the operating system's accounting.
 `--json` prints one document: {"benchmark", "machine", "figures": [{"name", "value", "unit", "where"}]}.
 """
 

@@ -2,8 +2,9 @@
 
     python3 build_scripts/package.py [--no-smoke-test]
 
-Result: `dist/BillBuddy/` with billbuddy (the window), billbuddy-cli, billbuddy-server and billbuddy-payment, and an archive of
-it. The smoke test runs the packaged programs alone, with an empty environment and no Python on the path, and pays a bill.
+Result: `dist/BillBuddy/` with billbuddy (the window), billbuddy-cli, billbuddy-server and billbuddy-payment, and an
+archive of it. The smoke test runs the packaged programs alone, with an empty environment and no Python on the path,
+and pays a bill through them.
 """
 
 from __future__ import annotations
