@@ -154,7 +154,8 @@ class Dormitory:
 
     def load(self, today: date | None = None) -> None:
         """Load assets/demo through the operator's commands: members, billers, customers, bills, balances."""
-        bills = resolve_dates(DEMO_FOLDER / "bills.csv", self.folder / "bills.csv", today or datetime.now().astimezone().date())
+        today = today or datetime.now().astimezone().date()
+        bills = resolve_dates(DEMO_FOLDER / "bills.csv", self.folder / "bills.csv", today)
         self.admin("member", "import", str(DEMO_FOLDER / "members.csv"))
         self.admin("biller", "import", str(DEMO_FOLDER / "billers.csv"))
         self.admin("customer", "import", str(DEMO_FOLDER / "customers.csv"))

@@ -1,4 +1,4 @@
-"""Try out the packaged app as somebody who only unpacked it: no Python on the path, an empty environment, a new home."""
+"""Try out the packaged app as somebody who only unpacked it: no Python on the path, an empty environment."""
 
 from __future__ import annotations
 

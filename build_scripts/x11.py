@@ -10,7 +10,6 @@ from pathlib import Path
 
 from build_scripts import common
 
-
 _ErrorHandler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
