@@ -1,0 +1,372 @@
+"""Paying, without a window: ask for bills, pay, and find out what became of a payment.
+
+An order ends in one of three outcomes: paid (there is a receipt), not paid (no money moved) or deciding (nobody here
+knows yet). While it is deciding, it is asked after by its id: soon, then less often, and whenever the connection is
+back.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from desktop_client.config import Timings
+from desktop_client.events import EventBus, OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
+from desktop_client.history import History
+from desktop_client.outbox import Order, Outbox
+from desktop_client.sealer import PAYMENT_KEY_CHANGED, Sealer
+from desktop_client.session import NOT_CONNECTED, Session
+from im_protocol import codes
+from im_protocol.packets import Refusal, Type
+from payment.contract.messages import (
+    Amount,
+    Answer,
+    AskBill,
+    AskPayment,
+    AskReceipts,
+    NotPaid,
+    Overview,
+    OverviewIs,
+    Paid,
+    Pay,
+    PaymentUnknown,
+    Prompt,
+    Receipt,
+    ReceiptsAre,
+    Refused,
+    SetPin,
+    SignedReceipt,
+)
+
+log = logging.getLogger(__name__)
+
+NEVER_ARRIVED = "never_arrived"
+ASKED_BACK = "asked_back"
+REUSED = "payment_id_reused"
+UNKNOWN_SETTLES_SECONDS = 3.0
+"""An id that the subsystem does not know is asked for once more after this: the order may be right behind."""
+
+NOTHING_SENT = frozenset(
+    {
+        NOT_CONNECTED,
+        PAYMENT_KEY_CHANGED,
+        codes.PAYMENT_AWAY,
+        codes.BAD_SEAL,
+        codes.RATE_LIMITED,
+        codes.NOT_NOW,
+        codes.UNKNOWN_TYPE,
+        codes.BAD_BODY,
+        codes.FORGED_SENDER,
+        codes.BODY_TOO_LARGE,
+    }
+)
+"""Refusals that say the order did not reach the subsystem. After every other one the outcome is unknown."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an order. `prompt` when an element is missing (nothing was paid). Times in Unix milliseconds."""
+
+    state: Literal["paid", "not_paid", "deciding", "prompt"]
+    order: Order
+    code: str = ""
+    text: str = ""
+    signed: SignedReceipt | None = None
+    receipt: Receipt | None = None
+    verified: bool = False
+    balance_after: Amount | None = None
+    prompt: Prompt | None = None
+    attempts_left: int = -1
+    retry_at_ms: int = 0
+
+
+OutcomeDone = Callable[[Outcome], None]
+AnswerDone = Callable[["Answer | Refusal"], None]
+
+
+class Payments:
+    """The payment requests of one member."""
+
+    def __init__(
+        self,
+        session: Session,
+        bus: EventBus,
+        sealer: Sealer,
+        outbox: Outbox,
+        history: History,
+        member_id: int,
+        timings: Timings,
+        *,
+        watching: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`watching`: ask by itself after orders that are still being decided, and for the overview."""
+        self.overview: OverviewIs | None = None
+        self.sealer = sealer
+        self.outbox = outbox
+        self.history = history
+        self._session = session
+        self._bus = bus
+        self._member_id = member_id
+        self._timings = timings
+        self._clock = clock
+        self._asking: set[bytes] = set()
+        self._waits: dict[bytes, float] = {}
+        self._armed: set[bytes] = set()
+        self._unknown_since: dict[bytes, float] = {}
+        self._overview_asked = False
+        self._overview_again = False
+        self._watching = watching
+        if watching:
+            session.on_push(Type.PAYMENT_NOTICE, lambda frame: self._on_notice())
+            bus.subscribe(SessionReady, self._on_ready)
+
+    # -- asking
+
+    def refresh_overview(self, done: AnswerDone | None = None) -> None:
+        """Asks for balance and billers' states; says OverviewChanged."""
+        if self._overview_asked and done is None:
+            self._overview_again = True
+            return
+        self._overview_asked = True
+
+        def on_answer(answer: Answer | Refusal) -> None:
+            self._overview_asked = False
+            if isinstance(answer, OverviewIs):
+                self.overview = answer
+                self._bus.publish(OverviewChanged(answer))
+            if done is not None:
+                done(answer)
+            if self._overview_again:
+                self._overview_again = False
+                self.refresh_overview()
+
+        self.sealer.ask(Overview(), on_answer)
+
+    def ask_bill(self, biller_id: int, customer_number: str | None, done: AnswerDone) -> None:
+        """What is owed to a biller: BillsAre, Prompt, Refused, or a Refusal."""
+        self.sealer.ask(AskBill(biller_id, customer_number or None), done)
+
+    def set_pin(self, new: str, old: str | None, done: AnswerDone) -> None:
+        """Sets or changes the payment password: Done, Refused, or a Refusal."""
+        self.sealer.ask(SetPin(new, old), done)
+
+    def fetch_receipts(self, done: Callable[[list[Receipt] | Refusal], None]) -> None:
+        """Fetches all receipts of the member and keeps the verified ones here."""
+        found: list[Receipt] = []
+
+        def ask(before: int) -> None:
+            self.sealer.ask(AskReceipts(before), on_answer)
+
+        def on_answer(answer: Answer | Refusal) -> None:
+            if not isinstance(answer, ReceiptsAre):
+                done(answer if isinstance(answer, Refusal) else Refusal("bad_answer", "no receipts in the answer"))
+                return
+            page = [r for signed in answer.receipts if (r := self._keep(signed)) is not None]
+            found.extend(page)
+            if answer.more and page:
+                ask(min(r.transfer_no for r in page))
+            else:
+                done(found)
+
+        ask(0)
+
+    # -- paying
+
+    def new_order(
+        self,
+        biller_id: int,
+        biller_name: str,
+        customer_number: str,
+        bill_id: int,
+        title: str,
+        amount: Amount,
+        account: str,
+    ) -> Order:
+        """An order with a fresh payment id; nothing is stored or sent yet."""
+        payment_id = secrets.token_bytes(16)
+        return Order(
+            payment_id, biller_id, biller_name, customer_number, bill_id, title, amount, account, self._now()
+        )
+
+    def pay(self, order: Order, account: str | None, pin: str | None, done: OutcomeDone) -> None:
+        """Stores the order, sends it sealed, and tells its outcome. The same order may be given again after a cut."""
+        earlier = self.outbox.get(order.payment_id)
+        maybe_sent = earlier is not None and earlier.state == "deciding"
+        order = replace(order, state="deciding", code="", text="", settled_at_ms=0)
+        self.outbox.put(order)
+        self._asking.add(order.payment_id)
+        request = Pay(
+            payment_id=order.payment_id,
+            biller_id=order.biller_id,
+            customer_number=order.customer_number or None,
+            bill_id=order.bill_id or None,
+            amount=order.amount if order.amount.minor else None,
+            account=account or None,
+            pin=pin,
+        )
+
+        def on_answer(answer: Answer | Refusal) -> None:
+            self._asking.discard(order.payment_id)
+            if earlier is not None and isinstance(answer, NotPaid) and answer.code == REUSED:
+                self.outbox.put(earlier)  # the id stands for that order, whatever was asked now
+            outcome = self._settle(order, answer, maybe_sent=maybe_sent)
+            if outcome.state == "deciding":
+                self._watch(order.payment_id)
+            done(outcome)
+
+        self.sealer.ask(request, on_answer)
+
+    def ask_payment(self, payment_id: bytes, done: Callable[[Outcome | Refusal], None]) -> None:
+        """What became of a payment id, of this device or another. A Refusal when nobody could be asked."""
+
+        def on_answer(answer: Answer | Refusal) -> None:
+            order = self.outbox.get(payment_id) or _stranger(payment_id)
+            if isinstance(answer, Refusal):
+                done(answer)
+            elif isinstance(answer, PaymentUnknown):
+                self._on_unknown(order, done)
+            else:
+                self._unknown_since.pop(payment_id, None)
+                done(self._settle(order, answer, maybe_sent=True))
+
+        self.sealer.ask(AskPayment(payment_id), on_answer)
+
+    def resolve(self) -> None:
+        """Asks now after every order that is still being decided."""
+        for order in self.outbox.deciding():
+            self._waits.pop(order.payment_id, None)
+            self._ask_again(order.payment_id)
+
+    # -- outcomes
+
+    def _settle(self, order: Order, answer: Answer | Refusal, *, maybe_sent: bool) -> Outcome:
+        """The outcome of an answer; `maybe_sent`: an earlier try under this id may have arrived."""
+        if isinstance(answer, Paid):
+            return self._settle_paid(order, answer)
+        if isinstance(answer, NotPaid):
+            if answer.code != REUSED:
+                self._note(order, "not_paid", answer.code, answer.text)
+            return Outcome(
+                "not_paid",
+                order,
+                answer.code,
+                answer.text,
+                attempts_left=answer.attempts_left,
+                retry_at_ms=answer.retry_at_ms,
+            )
+        if maybe_sent:
+            return Outcome("deciding", order, getattr(answer, "code", ""), "")
+        if isinstance(answer, Refused):
+            self._note(order, "not_paid", answer.code, answer.text)
+            return Outcome(
+                "not_paid",
+                order,
+                answer.code,
+                answer.text,
+                attempts_left=answer.attempts_left,
+                retry_at_ms=answer.retry_at_ms,
+            )
+        if isinstance(answer, Prompt):
+            self._note(order, "not_paid", ASKED_BACK, answer.title)
+            return Outcome("prompt", order, ASKED_BACK, answer.text, prompt=answer)
+        if isinstance(answer, Refusal) and answer.code in NOTHING_SENT:
+            self._note(order, "not_paid", answer.code, answer.message)
+            return Outcome("not_paid", order, answer.code, answer.message)
+        return Outcome("deciding", order, getattr(answer, "code", ""), "")
+
+    def _settle_paid(self, order: Order, paid: Paid) -> Outcome:
+        import msgspec
+
+        receipt = self._keep(paid.receipt)
+        verified = receipt is not None and receipt.payment_id == order.payment_id
+        if receipt is None:
+            try:
+                receipt = msgspec.msgpack.decode(paid.receipt.receipt, type=Receipt)
+            except msgspec.DecodeError:
+                log.warning("a receipt that cannot be read")
+        self._note(order, "paid", "", paid.text)
+        if self._watching:
+            self.refresh_overview()
+        return Outcome(
+            "paid", order, "", paid.text, paid.receipt, receipt, verified and receipt is not None, paid.balance_after
+        )
+
+    def _keep(self, signed: SignedReceipt) -> Receipt | None:
+        """Verifies a receipt against the pinned root and keeps it; None when it does not verify."""
+        from payment.contract.receipts import ReceiptError, verify_receipt
+
+        try:
+            receipt = verify_receipt(signed, self.sealer.root)
+        except ReceiptError as error:
+            log.warning("a receipt does not verify: %s", error)
+            return None
+        if receipt.member_id != self._member_id:
+            return None
+        self.history.add_receipt(signed, receipt)
+        return receipt
+
+    def _note(self, order: Order, state: Literal["paid", "not_paid"], code: str, text: str) -> None:
+        self.outbox.settle(order.payment_id, state, code, text, self._now())
+        self._waits.pop(order.payment_id, None)
+
+    def _on_unknown(self, order: Order, done: Callable[[Outcome | Refusal], None]) -> None:
+        """The subsystem does not know the id. Once may be too early to tell; twice with a pause is an answer."""
+        since = self._unknown_since.setdefault(order.payment_id, self._clock())
+        waited = self._clock() - since
+        if 0 <= waited < UNKNOWN_SETTLES_SECONDS:
+            again = UNKNOWN_SETTLES_SECONDS - waited
+            self._session.call_after(again, lambda: self.ask_payment(order.payment_id, done))
+            return
+        del self._unknown_since[order.payment_id]
+        self._note(order, "not_paid", NEVER_ARRIVED, "")
+        done(Outcome("not_paid", order, NEVER_ARRIVED, ""))
+
+    # -- watching
+
+    def _on_ready(self, event: SessionReady) -> None:
+        self._overview_asked = False
+        self.refresh_overview()
+        self.resolve()
+
+    def _on_notice(self) -> None:
+        self.refresh_overview()
+        self._bus.publish(PaymentNoticed())
+
+    def _watch(self, payment_id: bytes) -> None:
+        if payment_id in self._armed:
+            return
+        self._armed.add(payment_id)
+        wait = self._waits.get(payment_id, self._timings.ask_again_first_seconds)
+        self._waits[payment_id] = min(wait * 2, self._timings.ask_again_max_seconds)
+        self._session.call_after(wait, lambda: self._ask_again(payment_id))
+
+    def _ask_again(self, payment_id: bytes) -> None:
+        self._armed.discard(payment_id)
+        order = self.outbox.get(payment_id)
+        if order is None or order.state != "deciding" or payment_id in self._asking:
+            return
+        if not self._session.signed_in:
+            self._watch(payment_id)
+            return
+        self._asking.add(payment_id)
+        self.ask_payment(payment_id, lambda result: self._on_asked(payment_id, result))
+
+    def _on_asked(self, payment_id: bytes, result: Outcome | Refusal) -> None:
+        self._asking.discard(payment_id)
+        if isinstance(result, Refusal) or result.state in ("deciding", "prompt"):
+            self._watch(payment_id)
+            return
+        self._bus.publish(OrderChanged(result))
+
+    def _now(self) -> int:
+        return int(self._clock() * 1000)
+
+
+def _stranger(payment_id: bytes) -> Order:
+    """Stands for an order that another device made."""
+    return Order(payment_id, 0, "", "", 0, "", Amount(0, "CNY"), "", 0)

@@ -1,0 +1,107 @@
+"""The contacts as the server tells them: loaded in pages, then kept up by pushes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from desktop_client.events import EventBus, RosterChanged, SessionReady
+from desktop_client.session import Session, typed
+from im_protocol import codec
+from im_protocol.codec import Frame
+from im_protocol.packets import Contact, PresenceEvent, PresenceSet, Refusal, Roster, RosterRequest, Type
+
+
+@dataclass
+class ContactGroup:
+    """A group with its contacts in the server's order."""
+
+    name: str
+    kind: str
+    contacts: list[Contact] = field(default_factory=list)
+
+
+class RosterModel:
+    """Groups and contacts; says RosterChanged when they are different."""
+
+    def __init__(self, session: Session, bus: EventBus) -> None:
+        self.groups: list[ContactGroup] = []
+        self.loaded = False
+        self._by_id: dict[int, Contact] = {}
+        self._session = session
+        self._bus = bus
+        self._loading = False
+        self._again = False
+        self._new: list[ContactGroup] = []
+        session.on_push(Type.ROSTER_CHANGED, lambda frame: self.load())
+        session.on_push(Type.PRESENCE_EVENT, self._on_presence)
+        bus.subscribe(SessionReady, lambda event: self._restart())
+
+    def contact(self, contact_id: int) -> Contact | None:
+        return self._by_id.get(contact_id)
+
+    def billers(self) -> list[Contact]:
+        """All billers, in the roster's order."""
+        return [c for group in self.groups for c in group.contacts if c.kind == "biller"]
+
+    def name_of(self, contact_id: int) -> str:
+        """The contact's name, or its number."""
+        found = self._by_id.get(contact_id)
+        return found.name if found else str(contact_id)
+
+    def set_presence(self, presence: str, signature: str) -> None:
+        """Tells the server how this member wants to be seen."""
+        body = msgspec.convert([presence, signature], PresenceSet)
+        self._session.post(Type.PRESENCE_SET, body)
+
+    def load(self) -> None:
+        """Fetches all pages; asked again while it runs, it runs once more afterwards."""
+        if self._loading:
+            self._again = True
+            return
+        self._loading, self._again, self._new = True, False, []
+        self._page(0)
+
+    def _restart(self) -> None:
+        self._loading = False  # a load that a cut interrupted is not coming back
+        self.load()
+
+    def _page(self, after: int) -> None:
+        self._session.request(Type.ROSTER_REQUEST, RosterRequest(after), self._on_page)
+
+    def _on_page(self, answer: Frame | Refusal) -> None:
+        page = typed(answer, Roster)
+        if isinstance(page, Refusal):
+            self._loading = False
+            return
+        for group in page.groups:
+            self._merge(group.name, group.kind, group.contacts)
+        if page.next:
+            self._page(page.next)
+            return
+        self.groups, self._loading, self.loaded = self._new, False, True
+        self._by_id = {c.id: c for group in self.groups for c in group.contacts}
+        self._bus.publish(RosterChanged())
+        if self._again:
+            self.load()
+
+    def _merge(self, name: str, kind: str, contacts: list[Contact]) -> None:
+        for group in self._new:
+            if (group.name, group.kind) == (name, kind):
+                group.contacts.extend(contacts)
+                return
+        self._new.append(ContactGroup(name, kind, list(contacts)))
+
+    def _on_presence(self, frame: Frame) -> None:
+        event = codec.decode_body(frame, PresenceEvent)
+        known = self._by_id.get(event.member_id)
+        if known is None:
+            return
+        changed = msgspec.structs.replace(
+            known, presence=event.presence, signature=event.signature, last_seen_ms=event.last_seen_ms
+        )
+        self._by_id[changed.id] = changed
+        for group in self.groups:
+            group.contacts = [changed if c.id == changed.id else c for c in group.contacts]
+        self._bus.publish(RosterChanged(event.member_id))

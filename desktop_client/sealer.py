@@ -1,0 +1,146 @@
+"""Security processing: payment elements into an envelope, the envelope into a sealed packet, and answers opened.
+
+The keys to seal to come from the server, signed by the payment root key that this device has pinned: a server that
+hands out its own keys is found out here, before anything is sealed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from desktop_client.session import BAD_ANSWER, Session
+from im_protocol import codes
+from im_protocol.codec import Frame
+from im_protocol.limits import PAYMENT_ID
+from im_protocol.packets import Refusal, Type
+from payment.contract.messages import Answer, Envelope, Request
+
+if TYPE_CHECKING:
+    from payment.contract.keys import KeyConfig
+
+log = logging.getLogger(__name__)
+
+PAYMENT_KEY_CHANGED = "payment_key_changed"
+KEYS_FOR_SECONDS = 300  # how long a fetched key is used without asking again; a retired one is noticed anyway
+
+AnswerDone = Callable[["Answer | Refusal"], None]
+
+
+class Sealer:
+    """Seals the requests of one member to the payment subsystem whose root key has `fingerprint` (SHA-256)."""
+
+    def __init__(
+        self, session: Session, member_id: int, fingerprint: bytes, lang: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.root = b""
+        self.clock_offset_ms = 0  # server time minus ours, so that a wrong clock here does not make orders stale
+        self._session = session
+        self._member_id = member_id
+        self._fingerprint = fingerprint
+        self._lang = lang
+        self._clock = clock
+        self._config: KeyConfig | None = None
+        self._fetched_at = 0.0
+
+    def ask(self, request: Request, done: AnswerDone) -> None:
+        """Sends one sealed request; `done` gets the opened answer, or a Refusal."""
+        self._with_config(lambda config: self._send(config, request, done, retry=True), done)
+
+    def _with_config(self, use: Callable[[KeyConfig], None], failed: Callable[[Refusal], None]) -> None:
+        config = self._config
+        if config is not None and 0 <= self._clock() - self._fetched_at < KEYS_FOR_SECONDS:
+            use(config)
+            return
+
+        def on_answer(answer: Frame | Refusal) -> None:
+            result = answer if isinstance(answer, Refusal) else self._accept_keys(answer)
+            if isinstance(result, Refusal):
+                failed(_never_sent(result))
+            else:
+                use(result)
+
+        self._session.request(Type.KEY_CONFIG_REQUEST, None, on_answer, receiver_id=PAYMENT_ID)
+
+    def _accept_keys(self, frame: Frame) -> KeyConfig | Refusal:
+        from payment.contract.keys import KeyConfigError, verify_key_configs  # here: HPKE takes a while to import
+
+        if frame.type != Type.KEY_CONFIG:
+            return Refusal(BAD_ANSWER, "the server answered with something that is no key")
+        root = self.root or _root_in(frame.body)
+        if not _fits(root, self._fingerprint):
+            return Refusal(PAYMENT_KEY_CHANGED, "the payment service's key is not the pinned one")
+        try:
+            configs = verify_key_configs(frame.body, root, int(self._clock() * 1000))
+        except KeyConfigError as error:
+            return Refusal(PAYMENT_KEY_CHANGED, str(error))
+        self.root, self._config, self._fetched_at = root, configs[0], self._clock()
+        return configs[0]
+
+    def _send(self, config: KeyConfig, request: Request, done: AnswerDone, *, retry: bool) -> None:
+        from payment.contract.sealing import seal_request
+
+        envelope = Envelope(
+            nonce=secrets.token_bytes(16),
+            made_at_ms=int(self._clock() * 1000) + self.clock_offset_ms,
+            lang=self._lang,
+            request=request,
+        )
+        body, context = seal_request(config, envelope, self._member_id)
+
+        def on_answer(answer: Frame | Refusal) -> None:
+            if isinstance(answer, Refusal):
+                if answer.code == codes.BAD_SEAL and retry:
+                    self._again(request, done)
+                    return
+                done(answer)
+                return
+            done(_opened(context, answer))
+
+        self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
+
+    def _again(self, request: Request, done: AnswerDone) -> None:
+        """The key was retired: fetch the new one and seal the same request afresh, once."""
+        self._config = None
+        self._with_config(lambda config: self._send(config, request, done, retry=False), done)
+
+
+def _never_sent(refusal: Refusal) -> Refusal:
+    """Without a key nothing was sealed, so nothing was sent: whatever went wrong, it moved no money."""
+    if refusal.code in (PAYMENT_KEY_CHANGED, codes.PAYMENT_AWAY):
+        return refusal
+    return Refusal(codes.PAYMENT_AWAY, refusal.message, refusal.retry_after_ms)
+
+
+def _opened(context: Any, frame: Frame) -> Answer | Refusal:
+    from payment.contract.sealing import SealError
+
+    if frame.type != Type.SEALED_ANSWER:
+        return Refusal(BAD_ANSWER, "the server answered with something that is no sealed answer")
+    try:
+        return context.open(frame.body)
+    except SealError as error:
+        log.warning("a sealed answer does not open")
+        return Refusal(BAD_ANSWER, str(error))
+
+
+def _fits(root: bytes, fingerprint: bytes) -> bool:
+    from payment.contract.keys import root_fingerprint
+
+    return len(root) == 32 and root_fingerprint(root) == fingerprint
+
+
+def _root_in(body: bytes) -> bytes:
+    """The root key that a KEY_CONFIG says it is signed by; empty when it is malformed."""
+    import msgspec
+
+    from payment.contract.keys import KeyConfigSet, SignedKeyConfigs
+
+    try:
+        signed = msgspec.msgpack.decode(body, type=SignedKeyConfigs)
+        return msgspec.msgpack.decode(signed.payload, type=KeyConfigSet).root_public_key
+    except msgspec.DecodeError:
+        return b""

@@ -1,0 +1,488 @@
+"""Message sending: one network thread that owns the TLS socket, and nobody else touches it.
+
+Other threads leave packets in a bounded out-queue and wake the thread through a socket pair; what happens comes back
+as items in the `Inbox`. The server's key is compared with its pin after the TLS handshake and before any byte of ours
+goes out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from desktop_client.config import CLIENT_NAME, OUT_BYTES_MAX, Address, Timings
+from desktop_client.inbox import Inbox
+from im_protocol import codec
+from im_protocol.codec import Frame
+from im_protocol.connection import FrameReader
+from im_protocol.errors import RemoteProtocolError
+from im_protocol.packets import Hello, Refusal, Type, Welcome
+
+log = logging.getLogger(__name__)
+
+HELLO_REQUEST_ID = 1
+PING_REQUEST_ID = 2
+FIRST_FREE_REQUEST_ID = 16
+READ_BYTES = 65_536
+
+UNREACHABLE = "unreachable"
+NOT_A_SERVER = "not_a_server"
+KEY_CHANGED = "key_changed"
+LOST = "connection_lost"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to connect, and the server key's pin (SHA-256 of the SPKI); None only to look at the key."""
+
+    address: Address
+    tls_pin: bytes | None
+    lang: str = "en"
+
+
+class Up(NamedTuple):
+    """Connected, pinned and greeted; nothing secret has been sent."""
+
+    epoch: int
+    generation: int
+    tls_pin: bytes
+    welcome: Welcome
+
+
+class Arrived(NamedTuple):
+    """A packet of the server."""
+
+    generation: int
+    frame: Frame
+
+
+class Down(NamedTuple):
+    """No connection, or none any more. `retry_in_seconds` negative: nothing more is tried by itself."""
+
+    epoch: int
+    code: str
+    message: str
+    retry_in_seconds: float
+    seen_pin: bytes = b""
+
+
+class _Abandoned(Exception):
+    """The interface wants something else now; nobody needs to be told."""
+
+
+class _Cut(Exception):
+    """The connection ended; `final` when trying again cannot help."""
+
+    def __init__(self, code: str, message: str, *, final: bool = False, seen_pin: bytes = b"") -> None:
+        super().__init__(message)
+        self.code, self.message, self.final, self.seen_pin = code, message, final, seen_pin
+
+
+class Transport:
+    """Connects, greets, sends, receives, pings and reconnects."""
+
+    def __init__(self, inbox: Inbox, timings: Timings | None = None) -> None:
+        self.timings = timings or Timings()
+        self._inbox = inbox
+        self._inbox.on_room = self._wake
+        self._lock = threading.Lock()  # guards the eight fields below, which both threads use
+        self._thread: threading.Thread | None = None
+        self._stopping = False
+        self._target: Target | None = None
+        self._epoch = 0
+        self._generation = 0
+        self._keep = False
+        self._out: deque[bytes] = deque()
+        self._out_bytes = 0
+        self._attempt = 0
+        self._retry_now = False
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+
+    # -- called by the user interface's thread
+
+    def open(self, target: Target) -> int:
+        """Leaves what there is and connects to `target`; returns the epoch that its Up and Down will carry."""
+        with self._lock:
+            self._epoch += 1
+            self._target, self._keep, self._attempt = target, False, 0
+            epoch = self._epoch
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="billbuddy-network", daemon=True)
+                self._thread.start()
+        self._wake()
+        return epoch
+
+    def keep(self) -> None:
+        """From now on a lost connection is made again: the member is signed in."""
+        with self._lock:
+            self._keep, self._attempt = True, 0
+
+    def retry_now(self) -> None:
+        """Ends the wait before the next attempt."""
+        self._retry_now = True
+        self._wake()
+
+    def leave(self) -> None:
+        """Closes the connection and stays away."""
+        with self._lock:
+            self._epoch += 1
+            self._target, self._keep = None, False
+        self._wake()
+
+    def send(self, generation: int, data: bytes) -> bool:
+        """Queues a packet for this very connection. False: it is gone, or the queue is full; nothing was sent."""
+        with self._lock:
+            if generation != self._generation or self._out_bytes + len(data) > OUT_BYTES_MAX:
+                return False
+            self._out.append(data)
+            self._out_bytes += len(data)
+        self._wake()
+        return True
+
+    def close(self) -> None:
+        """Ends the thread after what is queued was given to the system. Safe to call twice."""
+        with self._lock:
+            self._stopping = True
+            self._epoch += 1
+            thread = self._thread
+        self._wake()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=5)
+        if thread is None or not thread.is_alive():
+            self._wake_read.close()
+            self._wake_write.close()
+
+    # -- the network thread
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: the thread is about to wake anyway; closed: there is no thread
+            self._wake_write.send(b"!")
+
+    def _run(self) -> None:
+        while not self._stopping:
+            target, epoch = self._target, self._epoch
+            if target is None:
+                self._select([], None)
+                continue
+            try:
+                self._serve(target, epoch)
+            except _Abandoned:
+                continue
+            except Exception:
+                log.exception("the network thread failed")
+                self._inbox.put(Down(epoch, LOST, "internal error, see the log", -1.0))
+                self._drop_target(epoch)
+
+    def _serve(self, target: Target, epoch: int) -> None:
+        while True:
+            try:
+                self._connection(target, epoch)
+            except _Cut as cut:
+                retry = -1.0 if cut.final or not self._keep else self._next_wait()
+                self._inbox.put(Down(epoch, cut.code, cut.message, retry, cut.seen_pin))
+            if retry < 0:
+                self._drop_target(epoch)
+                return
+            self._pause(retry, epoch)
+
+    def _drop_target(self, epoch: int) -> None:
+        with self._lock:
+            if self._epoch == epoch:
+                self._target = None
+
+    def _next_wait(self) -> float:
+        timings = self.timings
+        wait = timings.backoff_first_seconds * timings.backoff_factor**self._attempt
+        wait = min(wait, timings.backoff_max_seconds)
+        self._attempt = min(self._attempt + 1, 30)
+        return wait * (1 + random.random() * timings.backoff_jitter)
+
+    def _pause(self, seconds: float, epoch: int) -> None:
+        self._retry_now = False
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._retry_now:
+            self._select([], left)
+            self._check(epoch)
+
+    def _check(self, epoch: int) -> None:
+        if self._stopping or self._epoch != epoch:
+            raise _Abandoned
+
+    def _select(self, wanted: list[tuple[socket.socket, int]], seconds: float | None) -> None:
+        """Waits for the wake-up socket and the wanted ones; swallows the wake-ups."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ)
+            for sock, events in wanted:
+                selector.register(sock, events)
+            selector.select(seconds)
+        try:
+            while self._wake_read.recv(4096):
+                pass
+        except BlockingIOError:
+            pass
+
+    def _connection(self, target: Target, epoch: int) -> None:
+        """One connection from dialling to its end, which is always an exception."""
+        self._check(epoch)
+        dialler = _Dialler(self, target, epoch)
+        tls = dialler.connect()
+        try:
+            pin = _spki_pin(tls)
+            if target.tls_pin is not None and pin != target.tls_pin:
+                raise _Cut(KEY_CHANGED, "the server's key is not the pinned one", final=True, seen_pin=pin)
+            _Conversation(self, tls, target, epoch).run(pin)
+        finally:
+            _close(tls)
+
+    def _begin(self, epoch: int) -> int:
+        with self._lock:
+            self._generation += 1
+            self._out.clear()
+            self._out_bytes = 0
+            return self._generation
+
+    def _end(self) -> None:
+        with self._lock:
+            self._generation += 1
+            self._out.clear()
+            self._out_bytes = 0
+
+    def _take_out(self) -> bytes:
+        """All queued packets as one piece, so that they leave in one send."""
+        with self._lock:
+            data = b"".join(self._out)
+            self._out.clear()
+            self._out_bytes = 0
+        return data
+
+
+class _Dialler:
+    """TCP and TLS without ever blocking the wake-up."""
+
+    def __init__(self, owner: Transport, target: Target, epoch: int) -> None:
+        self.owner, self.target, self.epoch = owner, target, epoch
+        self.end = time.monotonic() + owner.timings.connect_seconds
+
+    def connect(self) -> ssl.SSLSocket:
+        """A connected TLS 1.3 socket, non-blocking. Raises _Cut."""
+        try:
+            found = socket.getaddrinfo(self.target.address.host, self.target.address.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise _Cut(UNREACHABLE, f"{self.target.address}: {error}") from error
+        last = _Cut(UNREACHABLE, f"{self.target.address}: no address")
+        for family, kind, protocol, _, address in found[:4]:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                self._tcp(sock, address)
+                return self._tls(sock)
+            except _Cut as cut:
+                sock.close()
+                last = cut
+            except BaseException:
+                sock.close()
+                raise
+        raise last
+
+    def _wait(self, sock: socket.socket, events: int) -> None:
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise _Cut(UNREACHABLE, f"{self.target.address}: no answer in {self.owner.timings.connect_seconds:g} s")
+        self.owner._select([(sock, events)], left)
+        self.owner._check(self.epoch)
+
+    def _tcp(self, sock: socket.socket, address: object) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = sock.connect_ex(address)  # type: ignore[arg-type]
+        while error in _IN_PROGRESS:
+            self._wait(sock, selectors.EVENT_WRITE)
+            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error == 0 and not _is_connected(sock):
+                error = next(iter(_IN_PROGRESS))
+        if error:
+            raise _Cut(UNREACHABLE, f"{self.target.address}: {_words(error)}")
+
+    def _tls(self, sock: socket.socket) -> ssl.SSLSocket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # the pin is what is verified: the certificate is the server's own
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        tls = context.wrap_socket(sock, do_handshake_on_connect=False)
+        while True:
+            try:
+                tls.do_handshake()
+                return tls
+            except ssl.SSLWantReadError:
+                self._wait(tls, selectors.EVENT_READ)
+            except ssl.SSLWantWriteError:
+                self._wait(tls, selectors.EVENT_WRITE)
+            except (ssl.SSLError, OSError) as error:
+                tls.close()
+                raise _Cut(NOT_A_SERVER, f"{self.target.address} does not speak TLS 1.3: {error}") from error
+
+
+class _Conversation:
+    """Greets, then moves packets both ways until the connection ends."""
+
+    def __init__(self, owner: Transport, tls: ssl.SSLSocket, target: Target, epoch: int) -> None:
+        self.owner, self.tls, self.target, self.epoch = owner, tls, target, epoch
+        self.reader = FrameReader()
+        self.out = bytearray()
+        self.sent_at = self.heard_at = time.monotonic()
+        self.keepalive = float(owner.timings.request_seconds)
+        self.generation = 0
+
+    def run(self, pin: bytes) -> None:
+        """Raises _Cut or _Abandoned at its end."""
+        hello = Hello(client=CLIENT_NAME, lang=self.target.lang)
+        self.out += codec.encode(Type.HELLO, hello, request_id=HELLO_REQUEST_ID)
+        welcome = self._greet()
+        self.keepalive = self.owner.timings.keepalive_seconds or float(welcome.keepalive_seconds)
+        self.generation = self.owner._begin(self.epoch)
+        self.owner._inbox.put(Up(self.epoch, self.generation, pin, welcome))
+        try:
+            while True:
+                self._turn()
+        except _Abandoned:
+            self.out += self.owner._take_out()
+            self._try_write()
+            raise
+        finally:
+            self.owner._end()
+
+    def _greet(self) -> Welcome:
+        end = time.monotonic() + self.owner.timings.welcome_seconds
+        while True:
+            self._write()
+            frames = self._read()
+            if frames:
+                return self._welcome(frames[0])
+            left = end - time.monotonic()
+            if left <= 0:
+                raise _Cut(NOT_A_SERVER, f"{self.target.address} does not greet like a BillBuddy server")
+            self._wait(left, reading=True)
+
+    def _welcome(self, frame: Frame) -> Welcome:
+        try:
+            if frame.type == Type.REFUSAL:
+                refusal = codec.decode_body(frame, Refusal)
+                raise _Cut(refusal.code, refusal.message)
+            return codec.decode_body(frame, Welcome)
+        except RemoteProtocolError as error:
+            raise _Cut(NOT_A_SERVER, f"{self.target.address}: {error.message}") from error
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        self.out += self.owner._take_out()
+        if now - self.sent_at >= self.keepalive and not self.out:
+            self.out += codec.encode(Type.PING, request_id=PING_REQUEST_ID)
+        self._write()
+        full = self.owner._inbox.is_full
+        if not full:
+            frames = self._read()
+            for frame in frames:
+                self.owner._inbox.put(Arrived(self.generation, frame))
+            if frames:
+                return
+        silent_left = self.heard_at + self.owner.timings.silence_seconds - now
+        if full:
+            self.heard_at = now
+        elif silent_left <= 0:
+            raise _Cut(LOST, "the server has been silent for too long")
+        ping_left = self.sent_at + self.keepalive - now
+        self._wait(max(0.01, min(ping_left, silent_left)), reading=not full)
+
+    def _wait(self, seconds: float, *, reading: bool) -> None:
+        events = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if self.out else 0)
+        self.owner._select([(self.tls, events)] if events else [], seconds)
+        self.owner._check(self.epoch)
+
+    def _read(self) -> list[Frame]:
+        frames: list[Frame] = []
+        try:
+            while not frames:
+                data = self.tls.recv(READ_BYTES)
+                if not data:
+                    raise _Cut(LOST, "the server closed the connection")
+                self.heard_at = time.monotonic()
+                frames += self.reader.receive_data(data)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except RemoteProtocolError as error:
+            raise _Cut(NOT_A_SERVER, f"the server broke the protocol: {error.message}") from error
+        except OSError as error:
+            raise _Cut(LOST, f"the connection broke: {error.strerror or error}") from error
+        return frames
+
+    def _write(self) -> None:
+        try:
+            while self.out:
+                with memoryview(self.out) as view:
+                    sent = self.tls.send(view[:READ_BYTES])
+                del self.out[:sent]
+                self.sent_at = time.monotonic()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError as error:
+            raise _Cut(LOST, f"the connection broke: {error.strerror or error}") from error
+
+    def _try_write(self) -> None:
+        with contextlib.suppress(_Cut):  # it is being closed anyway
+            self._write()
+
+
+def _spki_pin(tls: ssl.SSLSocket) -> bytes:
+    """SHA-256 of the certificate's SubjectPublicKeyInfo (DER), 32 bytes (as RFC 7469 section 2.4 takes it)."""
+    import hashlib
+
+    from cryptography import x509  # here: only the network thread needs it, after the window is on the screen
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    der = tls.getpeercert(binary_form=True)
+    if not der:
+        raise _Cut(NOT_A_SERVER, "the server showed no certificate")
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except ValueError as error:
+        raise _Cut(NOT_A_SERVER, f"the server's certificate cannot be read: {error}") from error
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def _close(tls: ssl.SSLSocket) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        tls.unwrap()  # says goodbye (close_notify); does not wait for the other's
+    tls.close()
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+def _words(error: int) -> str:
+    import os
+
+    return os.strerror(error)
+
+
+def _in_progress() -> frozenset[int]:
+    import errno
+
+    return frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)})
+
+
+_IN_PROGRESS = _in_progress()

@@ -1,0 +1,115 @@
+"""Sentences for what can go wrong, and dates and sums as people read them. Shared by windows and command line."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from desktop_client.i18n import _, language, ngettext
+from desktop_client.payments import NEVER_ARRIVED
+from desktop_client.sealer import PAYMENT_KEY_CHANGED
+from desktop_client.session import NOT_CONNECTED, TIMED_OUT
+from desktop_client.transport import KEY_CHANGED, LOST, NOT_A_SERVER, UNREACHABLE
+from im_protocol import codes
+from payment.contract.money import AmountError
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def problem(code: str, message: str = "", address: str = "") -> str:
+    """A sentence for a refusal code; `message` (the server's English) only for codes that are not known here."""
+    known = {
+        codes.WRONG_PASSWORD: _("The password is wrong."),
+        codes.UNKNOWN_MEMBER: _("There is no member with this number on this server."),
+        codes.SIGNED_IN_ELSEWHERE: _("You were signed out because this device signed in again."),
+        codes.RATE_LIMITED: _("Too many tries. Wait a moment and try again."),
+        codes.TOO_MANY_CONNECTIONS: _("The server is full. Try again later."),
+        codes.NO_SUCH_MEMBER: _("There is no such member."),
+        codes.PAYMENT_AWAY: _("The payment service is away. Nothing was charged."),
+        codes.BAD_SEAL: _("The payment service could not open the order. Nothing was charged."),
+        codes.OUTCOME_UNKNOWN: _("The connection broke before the answer. It is not known yet what was decided."),
+        codes.BAD_VERSION: _("The server speaks another version. Update BillBuddy."),
+        UNREACHABLE: _("The server cannot be reached: {address}.").format(address=address),
+        NOT_A_SERVER: _("There is no BillBuddy server at {address}.").format(address=address),
+        KEY_CHANGED: _("The server's key has changed. BillBuddy does not connect to it. Ask your operator."),
+        PAYMENT_KEY_CHANGED: _("The payment service's key is not the trusted one. Nothing was sent. Ask your operator."),
+        LOST: _("The connection to the server was lost."),
+        NOT_CONNECTED: _("There is no connection to the server. Nothing was sent."),
+        TIMED_OUT: _("The server does not answer."),
+        NEVER_ARRIVED: _("The order never reached the payment service. No money moved."),
+    }
+    return known.get(code) or message or _("Something went wrong ({code}).").format(code=code)
+
+
+def amount_problem(error: AmountError) -> str:
+    """A sentence for text that is no amount."""
+    known = {
+        "empty": _("Type an amount, for example 86.40."),
+        "not_a_number": _("An amount is digits with at most one dot, for example 86.40."),
+        "not_positive": _("The amount must be more than zero."),
+        "too_many_decimals": _("The amount has too many decimals."),
+        "too_large": _("The amount is too large."),
+    }
+    return known.get(error.code, error.message)
+
+
+def parse_day(text: str) -> date | None:
+    """A date of the contract (YYYY-MM-DD), or None."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def short_day(text: str) -> str:
+    """`30 Nov`; in Chinese `11月30日`."""
+    day = parse_day(text)
+    if day is None:
+        return text
+    if language() == "zh_CN":
+        return f"{day.month}月{day.day}日"
+    return f"{day.day} {_MONTHS[day.month - 1]}"
+
+
+def due_in_words(due_on: str, today: date) -> str:
+    """`due in 8 days · 30 Nov`."""
+    day = parse_day(due_on)
+    if day is None:
+        return ""
+    days = (day - today).days
+    if days < 0:
+        words = ngettext("overdue by {n} day", "overdue by {n} days", -days).format(n=-days)
+    elif days == 0:
+        words = _("due today")
+    else:
+        words = ngettext("due in {n} day", "due in {n} days", days).format(n=days)
+    return f"{words} · {short_day(due_on)}"
+
+
+def clock_time(at_ms: int) -> str:
+    """`20:14` in the local time zone."""
+    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%H:%M")
+
+
+def time_mark(at_ms: int, now_ms: int) -> str:
+    """`Today 20:14`, `Yesterday 21:40`, `3 Nov 09:00`."""
+    then = datetime.fromtimestamp(at_ms / 1000).astimezone()
+    today = datetime.fromtimestamp(now_ms / 1000).astimezone().date()
+    days = (today - then.date()).days
+    if days == 0:
+        day = _("Today")
+    elif days == 1:
+        day = _("Yesterday")
+    else:
+        day = short_day(then.date().isoformat())
+    return f"{day} {then:%H:%M}"
+
+
+def account_tail(number: str, name: str) -> str:
+    """`Wallet • • • 0234`: an account that can be told apart without showing its number."""
+    return f"{name} • • • {number[-4:]}"
+
+
+def looks_like_pin(text: str) -> bool:
+    """Exactly six digits, as a payment password has: not something to put into a chat by mistake."""
+    stripped = text.strip()
+    return len(stripped) == 6 and stripped.isdigit()
