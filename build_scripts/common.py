@@ -130,23 +130,28 @@ def venv_program(name: str) -> Path:
     return VENV / "bin" / name
 
 
-def _stamp(extras: str) -> str:
+def _stamp() -> str:
     """Changes whenever the environment has to be brought up to date."""
-    text = [extras, str(ROOT)]
-    text += [(ROOT / name).read_text(encoding="utf-8") for name in ("setup.cfg", "pyproject.toml")]
+    text = [str(ROOT), *((ROOT / name).read_text(encoding="utf-8") for name in ("setup.cfg", "pyproject.toml"))]
     text += sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
     return hashlib.sha256("\0".join(text).encode()).hexdigest()
+
+
+def _is_up_to_date(extras: str) -> bool:
+    """An environment with more than is asked for will do."""
+    if not venv_program("python").exists():
+        return False
+    files = VENV.glob(".installed-*") if not extras else [VENV / f".installed-{extras}"]
+    return any(file.exists() and file.read_text(encoding="utf-8") == _stamp() for file in files)
 
 
 def ensure_venv(extras: str = "") -> Path:
     """Make `.venv` and install the project into it, editable. A stamp makes the next start immediate.
 
-    `extras` are comma-separated names of setup.cfg. Returns the environment's interpreter.
+    `extras` is a name in setup.cfg's options.extras_require. Returns the environment's interpreter.
     """
     python = venv_program("python")
-    stamp_file = VENV / f".installed-{extras.replace(',', '-') or 'plain'}"
-    stamp = _stamp(extras)
-    if python.exists() and stamp_file.exists() and stamp_file.read_text(encoding="utf-8") == stamp:
+    if _is_up_to_date(extras):
         return python
     if not (python.exists() and _is_usable(str(python))):
         base = find_python()
@@ -159,7 +164,7 @@ def ensure_venv(extras: str = "") -> Path:
     target = f".[{extras}]" if extras else "."
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     run([*pip, "--editable", target], quiet=True, seconds=INSTALL_SECONDS_MAX)
-    stamp_file.write_text(stamp, encoding="utf-8")
+    (VENV / f".installed-{extras or 'plain'}").write_text(_stamp(), encoding="utf-8")
     return python
 
 

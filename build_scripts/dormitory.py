@@ -133,6 +133,12 @@ class Dormitory:
         common.stop(self._server, 20)
         return int(self._server.returncode)
 
+    def kill_server(self) -> None:
+        """As a crash would."""
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+
     def stop(self) -> None:
         for child in reversed(self._children):
             common.stop(child)
