@@ -122,10 +122,14 @@ class Payments:
         self._overview_again = False
         self._watching = watching
         if watching:
-            session.on_push(Type.PAYMENT_NOTICE, lambda frame: self._on_notice())
+            self.notice_pushes()
             bus.subscribe(SessionReady, self._on_ready)
 
     # -- asking
+
+    def notice_pushes(self) -> None:
+        """Says PaymentNoticed when the subsystem does, also without watching."""
+        self._session.on_push(Type.PAYMENT_NOTICE, lambda frame: self._on_notice())
 
     def refresh_overview(self, done: AnswerDone | None = None) -> None:
         """Asks for balance and billers' states; says OverviewChanged."""
@@ -334,7 +338,8 @@ class Payments:
         self.resolve()
 
     def _on_notice(self) -> None:
-        self.refresh_overview()
+        if self._watching:
+            self.refresh_overview()
         self._bus.publish(PaymentNoticed())
 
     def _watch(self, payment_id: bytes) -> None:

@@ -31,7 +31,7 @@ def problem(code: str, message: str = "", address: str = "") -> str:
         UNREACHABLE: _("The server cannot be reached: {address}.").format(address=address),
         NOT_A_SERVER: _("There is no BillBuddy server at {address}.").format(address=address),
         KEY_CHANGED: _("The server's key has changed. BillBuddy does not connect to it. Ask your operator."),
-        PAYMENT_KEY_CHANGED: _("The payment service's key is not the trusted one. Nothing was sent. Ask your operator."),
+        PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Nothing was sent. Ask your operator."),
         LOST: _("The connection to the server was lost."),
         NOT_CONNECTED: _("There is no connection to the server. Nothing was sent."),
         TIMED_OUT: _("The server does not answer."),
