@@ -17,7 +17,7 @@ def answer_to(text: str) -> str:
 
 
 class AnsweringBuddy:
-    """Listens on one device of the member and answers from another, so that neither replaces the other."""
+    """Listens, and sends an answer to every message."""
 
     def __init__(self, place: Dormitory, member_id: int) -> None:
         self._place = place
@@ -37,7 +37,8 @@ class AnsweringBuddy:
         """Ends when the listener's output does."""
         assert self._listener.stdout is not None
         for line in self._listener.stdout:
-            self._online.set()
             event = json.loads(line)
-            if event.get("event") == "message" and event["from"] != self._member_id:
-                self._place.client(self._member_id, "send", str(event["from"]), answer_to(event["text"]))
+            if event["event"] == "ready":
+                self._online.set()
+            if event["event"] == "message":
+                self._place.client(self._member_id, "send", str(event["sender"]), answer_to(event["text"]))

@@ -23,6 +23,7 @@ DEMO_FOLDER = common.ROOT / "assets" / "demo"
 START_SECONDS_MAX = 40
 COMMAND_SECONDS_MAX = 60
 DUE_IN_DAYS = re.compile(r"^([+-]\d+)d$")
+READY = re.compile(r"^ready \S+\n", re.MULTILINE)
 INVITE = re.compile(r"billbuddy://\S+")
 
 
@@ -116,16 +117,22 @@ class Dormitory:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        self.invite = common.wait_until("the server to start", START_SECONDS_MAX, lambda: self._started(output))
+        said = common.wait_until("the server to start", START_SECONDS_MAX, lambda: self._started(output))
+        found = INVITE.search(said)
+        if found is None:
+            raise common.SetupError(f"The server started without its payment subsystem and said:\n{said}")
+        self.invite = found.group()
         self.port = int(self.invite.split("/#")[0].rsplit(":", 1)[1])
 
     def _started(self, output: Path) -> str:
+        """What the server printed, once it says that it is ready."""
         assert self._server is not None
         text = output.read_text(encoding="utf-8")
-        found = INVITE.search(text)
-        if found is None and self._server.poll() is not None:
+        if READY.search(text):
+            return text
+        if self._server.poll() is not None:
             raise common.SetupError(f"The server ended with status {self._server.returncode} and said:\n{text}")
-        return found.group() if found and text.endswith("\n") else ""
+        return ""
 
     def stop_server(self) -> int:
         """Stop the server as a service manager does; returns its exit status."""
@@ -154,7 +161,11 @@ class Dormitory:
         return done.stdout
 
     def try_admin(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return self._run([*self.programs.server, "--data", str(self.data), *arguments], {}, stdin)
+        return self.try_server(self.data, *arguments, stdin=stdin)
+
+    def try_server(self, data: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """The server's program on any data folder, to its end."""
+        return self._run([*self.programs.server, "--data", str(data), *arguments], {}, stdin)
 
     # ---- the demonstration data
 
@@ -185,6 +196,9 @@ class Dormitory:
         """billbuddy-cli to its end; `other` adds to its environment."""
         environment = {**self.client_environment(member_id), **other}
         return self._run(self.client_line(member_id, *arguments), environment)
+
+    def run_client(self, line: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        return self._run(line, environment)
 
     def client_json(self, member_id: int, *arguments: str) -> Any:
         """What `billbuddy-cli --json` printed. Raises SetupError unless its status is 0."""
