@@ -1,0 +1,1 @@
+"""The drawn widgets: buttons, fields, the virtual list, cards and bubbles."""

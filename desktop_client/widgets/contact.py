@@ -1,0 +1,89 @@
+"""How a contact is drawn: its picture or first character, its colour, its presence dot; and texts cut to a width."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from desktop_client import theme
+from desktop_client.assets_path import asset
+from desktop_client.widgets.paint import mix
+
+if TYPE_CHECKING:
+    from tkinter.font import Font
+
+    from desktop_client.theme import Ui
+    from desktop_client.widgets.virtual import Pen
+
+SIGNS = {"⚡": "electricity", "💧": "water", "📱": "mobile", "🏠": "property", "🔥": "gas", "🌐": "internet", "🧾": "bill"}
+NO_PICTURE = "bill"
+ELLIPSIS = "…"
+
+
+@dataclass(frozen=True)
+class Face:
+    """What an avatar shows. `icon` (a picture's name or its emoji) is empty for a person."""
+
+    contact_id: int
+    name: str
+    kind: str = "member"
+    icon: str = ""
+    dot: str = "none"
+    dimmed: bool = False
+
+
+@lru_cache(maxsize=64)
+def picture_name(icon: str) -> str:
+    """The bundled picture for what the operator called the icon; a bill for one that we don't have."""
+    name = SIGNS.get(icon.replace("\ufe0f", ""), icon)
+    return name if name in theme.BILLER_COLORS and asset("emoji", f"{name}.png").exists() else NO_PICTURE
+
+
+def avatar(ui: Ui, face: Face, size: int, back: str) -> tuple[Any, str]:
+    """The picture of an avatar and the character to write on it. `size` in device pixels."""
+    dot = ui.dot(face.dot) if face.dot != "none" else ""
+    if face.kind == "biller":
+        name = picture_name(face.icon)
+        fill = theme.BILLER_COLORS[name]
+        return ui.paint.avatar(size, fill, picture=name, dot=dot, ring=back), ""
+    fill = theme.avatar_color(face.contact_id)
+    if face.dimmed:
+        grey = sum(int(fill[i : i + 2], 16) for i in (1, 3, 5)) // 3
+        fill = mix(f"#{grey:02x}{grey:02x}{grey:02x}", back, theme.OFFLINE_AVATAR_SHARE)
+    return ui.paint.avatar(size, fill, dot=dot, ring=back), initial(face.name)
+
+
+def draw_avatar(pen: Pen, x: int, y: int, face: Face, size: int, back: str, font: str) -> None:
+    """Draw an avatar at a canvas place."""
+    picture, letter = avatar(pen.ui, face, size, back)
+    pen.picture(x, y, picture)
+    if letter:
+        color = mix(theme.ON_AVATAR, back, 0.25) if face.dimmed else theme.ON_AVATAR
+        pen.text(x + size / 2, y + size / 2, letter, font, color, anchor="center")
+        pen.texts.pop()  # a picture's letter is not a text to read
+
+
+def initial(name: str) -> str:
+    """The character of an avatar: the first Chinese one where the name has one, else the first letter."""
+    for character in name:
+        if "\u4e00" <= character <= "\u9fff":
+            return character
+    return name.strip()[:1].upper() or "?"
+
+
+def fit(font: Font, text: str, width: int) -> str:
+    """The text, cut with an ellipsis where it is wider than `width` device pixels."""
+    text = " ".join(text.split())
+    if width <= 0:
+        return ""
+    if font.measure(text) <= width:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if font.measure(text[:middle].rstrip() + ELLIPSIS) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return text[:low].rstrip() + ELLIPSIS

@@ -1,0 +1,14 @@
+"""Which widget has the focus. Tk's own menus are no Python widgets, so tkinter's focus_get() fails while one is open."""
+
+from __future__ import annotations
+
+import tkinter
+
+
+def focus_path(widget: tkinter.Misc) -> str:
+    """The Tk path of the widget with the focus, empty when another program has it."""
+    return str(widget.tk.call("focus"))
+
+
+def has_focus(widget: tkinter.Misc) -> bool:
+    return focus_path(widget) == str(widget)

@@ -1,0 +1,108 @@
+"""The roster's coloured head: own avatar, name with the presence menu, id and signature, balance."""
+
+from __future__ import annotations
+
+import tkinter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from desktop_client.i18n import _
+from desktop_client.presenters.views import Me
+from desktop_client.widgets.contact import Face, avatar, fit
+from desktop_client.widgets.field import Field
+from desktop_client.widgets.focus import has_focus
+
+if TYPE_CHECKING:
+    from desktop_client.theme import Ui
+
+HEIGHT = 123
+AVATAR = 52
+SIDE = 14
+PRESENCES = ("online", "away", "busy", "offline")
+
+
+def presence_text(presence: str) -> str:
+    """The word for a presence."""
+    return {"online": _("Online"), "away": _("Away"), "busy": _("Busy"), "offline": _("Invisible")}[presence]
+
+
+class RosterHeader(tkinter.Canvas):
+    """Drawn on one canvas over a gradient; the name opens the presence menu by click, Enter, Space or Down."""
+
+    def __init__(self, master: tkinter.Misc, ui: Ui, on_presence: Callable[[str], None], search: tkinter.StringVar) -> None:
+        super().__init__(
+            master, height=ui.px(HEIGHT), bd=0, highlightthickness=0, background=ui.c.header_from, takefocus=1
+        )
+        self.action = "presence"
+        self._ui = ui
+        self._on_presence = on_presence
+        self._me: Me | None = None
+        self.search = Field(
+            self,
+            ui,
+            name="search",
+            placeholder=_("Search contacts and bills"),
+            height=31,
+            back=ui.c.header_field,
+            fill=ui.c.header_field,
+            text_color=ui.c.header_text,
+            hint_color=ui.c.header_text,
+            icon="search",
+            border=False,
+            font="label",
+            variable=search,
+        )
+        self.bind("<Configure>", lambda _e: self.draw())
+        self.bind("<FocusIn>", lambda _e: self.draw())
+        self.bind("<FocusOut>", lambda _e: self.draw())
+        self.tag_bind("name", "<Button-1>", self._open)
+        self.tag_bind("name", "<Enter>", lambda _e: self.configure(cursor="hand2"))
+        self.tag_bind("name", "<Leave>", lambda _e: self.configure(cursor=""))
+        for key in ("<space>", "<Return>", "<Down>"):
+            self.bind(key, self._open)
+        self.menu = tkinter.Menu(self, tearoff=False)
+        for presence in PRESENCES:
+            self.menu.add_command(label=presence_text(presence), command=lambda p=presence: self._on_presence(p))  # type: ignore[misc]
+
+    def show(self, me: Me) -> None:
+        self._me = me
+        self.draw()
+
+    def draw(self) -> None:
+        ui, c, px = self._ui, self._ui.c, self._ui.px
+        width = self.winfo_width()
+        self.delete("all")
+        if width < 8:
+            return
+        self._ground = ui.paint.gradient(width, px(HEIGHT), c.header_from, c.header_to)
+        self.create_image(0, 0, image=self._ground, anchor="nw")
+        self.create_window(px(SIDE), px(78), window=self.search, anchor="nw", width=width - 2 * px(SIDE), height=px(31))
+        if self._me is not None:
+            self._draw_me(self._me, width)
+
+    def _draw_me(self, me: Me, width: int) -> None:
+        ui, c, px = self._ui, self._ui.c, self._ui.px
+        self._avatar, letter = avatar(ui, Face(me.member_id, me.name, dot=me.presence), px(AVATAR), c.header_from)
+        self.create_image(px(SIDE), px(14), image=self._avatar, anchor="nw", tags="name")
+        middle = px(SIDE) + px(AVATAR) / 2
+        self.create_text(middle, px(14 + AVATAR / 2), text=letter, font=ui.font("avatar_large"), fill=c.header_text, tags="name")
+        right = width - px(SIDE)
+        room = right - px(78)
+        if me.balance:
+            self.create_text(right, px(31), text=_("Balance"), font=ui.font("small"), fill=c.header_muted, anchor="e")
+            self.create_text(right, px(50), text=me.balance, font=ui.font("title"), fill=c.header_text, anchor="e")
+            room -= max(int(ui.font("title").measure(me.balance)), int(ui.font("small").measure(_("Balance")))) + px(10)
+        name = fit(ui.font("title"), me.name, room - px(18))
+        item = self.create_text(px(78), px(31), text=name, font=ui.font("title"), fill=c.header_text, anchor="w", tags="name")
+        end = self.bbox(item)[2]
+        self._arrow = ui.paint.icon("down", px(14), c.header_text)
+        self.create_image(end + px(3), px(32), image=self._arrow, anchor="w", tags="name")
+        line = f"{me.member_id} · {me.signature}" if me.signature else f"{me.member_id} · {presence_text(me.presence if me.presence != 'none' else 'online')}"
+        self.create_text(px(78), px(53), text=fit(ui.font("small"), line, room), font=ui.font("small"), fill=c.header_muted, anchor="w")
+        if has_focus(self):
+            self.create_rectangle(px(73), px(19), end + px(20), px(43), outline=c.header_text, width=max(1, px(1)))
+
+    def _open(self, _event: tkinter.Event[Any]) -> str:
+        self.focus_set()
+        self.menu.tk_popup(self.winfo_rootx() + self._ui.px(78), self.winfo_rooty() + self._ui.px(44))
+        return "break"

@@ -1,0 +1,146 @@
+"""The message stream: entries of any height, keyed, replaced in place, only the visible ones drawn."""
+
+from __future__ import annotations
+
+import tkinter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from desktop_client.presenters.views import Bubble, Card, Entry, FormCard, TimeMark
+from desktop_client.widgets import cards, form
+from desktop_client.widgets.focus import focus_path
+from desktop_client.widgets.virtual import Pen, VirtualList, bind_wheel
+
+if TYPE_CHECKING:
+    from desktop_client.theme import Ui
+
+Submit = Callable[[str, dict[str, str]], None]
+LINE_CHARS = 34  # of a bubble, only to guess a height before it is drawn
+
+
+class Stream(VirtualList):
+    """The conversation's entries, newest at the bottom."""
+
+    def __init__(self, master: tkinter.Misc, ui: Ui, hooks: cards.Hooks, on_form: Submit) -> None:
+        super().__init__(master, ui, ui.c.stream)
+        self.hooks = hooks
+        self._on_form = on_form
+        self._entries: list[Entry] = []
+        self._forms: dict[str, form.FormState] = {}
+        for key, step in (("Up", -56), ("Down", 56), ("Prior", -300), ("Next", 300)):
+            self.canvas.bind(f"<{key}>", lambda _e, by=step: self.scroll(ui.px(by)))
+        self.canvas.bind("<End>", lambda _e: self.scroll_to_end())
+
+    def entries(self) -> list[Entry]:
+        return list(self._entries)
+
+    def show(self, entries: Sequence[Entry]) -> None:
+        self._entries = list(entries)
+        alive = {key_of(entry) for entry in entries}
+        self._forms = {key: state for key, state in self._forms.items() if key in alive}
+        self.reset(len(self._entries), to_end=True)
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry; the stream follows when its end was in sight, or when the entry is one's own."""
+        follow = self.at_end() or (isinstance(entry, Bubble) and entry.own)
+        self._entries.append(entry)
+        self._at_end = self._at_end or follow
+        self.grow(len(self._entries))
+
+    def replace(self, key: str, entry: Entry) -> bool:
+        """Put another entry in the place of one; false when no entry has this key."""
+        for index in range(len(self._entries) - 1, -1, -1):
+            if key_of(self._entries[index]) == key:
+                break
+        else:
+            return False
+        if self._entries[index] == entry:
+            return True
+        had_focus = self._focus_inside(index)
+        follow = self.at_end()
+        if not isinstance(entry, FormCard) or entry != self._entries[index]:
+            self._keep_values(key, entry)
+        self._entries[index] = entry
+        self._at_end = self._at_end or follow
+        self.redraw([index])
+        if had_focus:
+            self.focus_entry(index)
+        return True
+
+    def focus_entry(self, index: int) -> None:
+        """Give the focus to the first widget of an entry that takes it, else to the stream."""
+        pen = self._drawn.get(index)
+        for widget in pen.widgets if pen else ():
+            target = getattr(widget, "entry", widget)
+            if str(target["state"] if "state" in target.keys() else "normal") != "disabled":  # noqa: SIM118
+                target.focus_set()
+                return
+        self.canvas.focus_set()
+
+    def estimate(self, index: int) -> int:
+        entry = self._entries[index]
+        px = self.ui.px
+        if isinstance(entry, TimeMark):
+            return px(30)
+        if isinstance(entry, Bubble):
+            lines = sum(1 + len(line) // LINE_CHARS for line in entry.text.split("\n"))
+            return px(24 + 20 * lines + (16 if entry.status else 0))
+        return px(220)
+
+    def draw(self, pen: Pen, index: int, top: int, width: int) -> int:
+        first = self.ui.px(14) if index == 0 else 0
+        height = first + self._draw_entry(pen, index, top + first, width)
+        for widget in pen.widgets:
+            bind_wheel(widget, self)
+        return height
+
+    def _draw_entry(self, pen: Pen, index: int, top: int, width: int) -> int:
+        entry = self._entries[index]
+        if isinstance(entry, TimeMark):
+            return cards.draw_time(pen, entry, top, width)
+        if isinstance(entry, Bubble):
+            return cards.draw_bubble(pen, entry, top, width, self.hooks)
+        if isinstance(entry, Card):
+            return cards.draw_card(pen, entry, top, width, self.hooks)
+        state = self._state_of(entry)
+        return form.draw_form(pen, entry, state, top, width, self.hooks, lambda: self._submit(entry))
+
+    def _state_of(self, entry: FormCard) -> form.FormState:
+        state = self._forms.get(entry.key)
+        if state is None:
+            state = self._forms[entry.key] = form.FormState(self, entry)
+        return state
+
+    def _keep_values(self, key: str, entry: Entry) -> None:
+        """A form that comes back with an error keeps what was typed, secrets excepted."""
+        old = self._forms.pop(key, None)
+        if old and isinstance(entry, FormCard):
+            state = self._state_of(entry)
+            for item in entry.fields:
+                if not item.value and item.kind != "pin" and item.name in old.values:
+                    state.values[item.name].set(old.values[item.name].get())
+
+    def _submit(self, entry: FormCard) -> None:
+        state = self._state_of(entry)
+        index = next(i for i, e in enumerate(self._entries) if key_of(e) == entry.key)
+        if state.check(entry):
+            values = state.take()
+            state.forget_secrets(entry)
+            self._on_form(entry.key, values)
+            return
+        self.redraw([index])
+        pen = self._drawn.get(index)
+        for widget in pen.widgets if pen else ():
+            if getattr(widget, "action", "") in state.errors:
+                getattr(widget, "entry", widget).focus_set()
+                return
+
+    def _focus_inside(self, index: int) -> bool:
+        pen = self._drawn.get(index)
+        focus = focus_path(self)
+        return bool(pen and focus and any(focus.startswith(str(widget)) for widget in pen.widgets))
+
+
+def key_of(entry: Entry) -> str:
+    """The key of an entry; a time mark has none."""
+    return getattr(entry, "key", "")

@@ -1,0 +1,172 @@
+"""What all windows share: a Toplevel that can be built anew in another theme or language, and ways to look into it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tkinter
+import traceback
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from desktop_client.assets_path import asset
+from desktop_client.theme import Ui
+from desktop_client.widgets.toast import show_toast
+
+log = logging.getLogger(__name__)
+CLASS_NAME = "BillBuddy"
+
+
+def nothing(*_args: Any) -> None:
+    """The callback of a window that nobody listens to yet."""
+
+
+class BaseWindow:
+    """One window. Subclasses build their widgets in `build` and show what they were told in `refill`."""
+
+    def __init__(self, ui: Ui, title: str, size: tuple[int, int], minimum: tuple[int, int]) -> None:
+        """Sizes in design pixels."""
+        self.ui = ui
+        self.widgets = SimpleNamespace()
+        self.top = tkinter.Toplevel(ui.root, class_=CLASS_NAME, background=ui.c.window)
+        self.top.withdraw()
+        self.top.title(title)
+        self.top.minsize(ui.px(minimum[0]), ui.px(minimum[1]))
+        self._size = (ui.px(size[0]), ui.px(size[1]))
+        self.top.geometry(f"{self._size[0]}x{self._size[1]}")
+        self.top.protocol("WM_DELETE_WINDOW", self.on_delete)
+        self._toasts: dict[str, Any] = {}
+        self._stop_watching = ui.watch(self.rebuild)
+        set_icon(ui)
+        self.build()
+
+    # -- for subclasses
+
+    def build(self) -> None:
+        """Make the widgets under `self.top`; also called after a change of theme or language."""
+        raise NotImplementedError
+
+    def refill(self) -> None:
+        """Show again what presenters told so far."""
+
+    def on_delete(self) -> None:
+        """The person closed the window."""
+        self.close()
+
+    # -- verbs
+
+    def place(self, x: int, y: int) -> None:
+        """Put the window at a place of the screen, in device pixels, as far as it fits."""
+        x = max(0, min(x, self.top.winfo_screenwidth() - self._size[0]))
+        y = max(0, min(y, self.top.winfo_screenheight() - self._size[1]))
+        self.top.geometry(f"+{x}+{y}")
+
+    def center(self, over: tkinter.Misc | None = None) -> None:
+        """Put the window in the middle of the screen or of another window."""
+        if over is None:
+            left, top, wide, high = 0, 0, self.top.winfo_screenwidth(), self.top.winfo_screenheight()
+        else:
+            left, top, wide, high = over.winfo_rootx(), over.winfo_rooty(), over.winfo_width(), over.winfo_height()
+        self.place(left + (wide - self._size[0]) // 2, top + (high - self._size[1]) // 2)
+
+    def open(self) -> None:
+        """Show the window and give it the focus."""
+        self.top.deiconify()
+        self.top.lift()
+        self.top.focus_force()
+
+    def is_open(self) -> bool:
+        return bool(self.top.winfo_exists())
+
+    def close(self) -> None:
+        self._stop_watching()
+        if self.is_open():
+            self.top.destroy()
+
+    def rebuild(self) -> None:
+        """The theme or the language changed: the same window with new widgets."""
+        if not self.is_open():
+            return
+        for child in self.top.winfo_children():
+            child.destroy()
+        self.top.configure(background=self.ui.c.window)
+        self.build()
+        self.refill()
+
+    def toast(self, text: str, tone: str = "plain", bottom: int = 14) -> None:
+        show_toast(self._toasts, self.top, self.ui, text, tone, bottom)
+
+    # -- looking in, for tests and drivers
+
+    def find(self, action: str) -> Any:
+        """The first visible widget of this action name; KeyError when there is none."""
+        for widget in walk(self.top):
+            if getattr(widget, "action", None) == action:
+                return widget
+        raise KeyError(action)
+
+    def buttons(self) -> dict[str, Any]:
+        """All buttons by action name."""
+        return {w.action: w for w in walk(self.top) if isinstance(w, tkinter.Button) and getattr(w, "action", "")}
+
+    def texts(self) -> list[str]:
+        """Every text that the window shows at this moment, top to bottom by widget; secrets as dots."""
+        found: list[str] = []
+        for widget in walk(self.top):
+            found.extend(text for text in _texts_of(widget) if text.strip())
+        return found
+
+
+def walk(widget: tkinter.Misc) -> Iterator[tkinter.Misc]:
+    """A widget and all below it that are shown (menus are not)."""
+    yield widget
+    for child in widget.winfo_children():
+        if not isinstance(child, (tkinter.Menu, tkinter.Toplevel)) and child.winfo_manager():
+            yield from walk(child)
+
+
+def _texts_of(widget: tkinter.Misc) -> list[str]:
+    if isinstance(widget, tkinter.Canvas):
+        return [widget.itemcget(i, "text") for i in widget.find_all() if widget.type(i) == "text"]
+    if isinstance(widget, tkinter.Entry):
+        return [str(widget["show"]) * len(widget.get()) if widget["show"] else widget.get()]
+    if isinstance(widget, tkinter.Text):
+        return [widget.get("1.0", "end-1c")]
+    if isinstance(widget, (tkinter.Label, tkinter.Button, tkinter.Checkbutton)):
+        return [str(widget["text"])]
+    return []
+
+
+def set_icon(ui: Ui) -> None:
+    """Give all windows of the application its icon, once."""
+    if getattr(ui.root, "_billbuddy_icon", None) is None:
+        pictures = [
+            tkinter.PhotoImage(master=ui.root, file=str(asset("icon", f"billbuddy-{size}.png"))) for size in (48, 16)
+        ]
+        ui.root._billbuddy_icon = pictures  # type: ignore[attr-defined]
+        ui.root.iconphoto(True, *pictures)
+
+
+def make_root(tell: Callable[[str], None] | None = None) -> tkinter.Tk:
+    """The hidden root. Errors of callbacks are logged and told, never lost and never fatal."""
+    root = tkinter.Tk(className=CLASS_NAME)
+    root.withdraw()
+    root.title(CLASS_NAME)
+
+    def report(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        log.error("error in a window's callback\n%s", "".join(traceback.format_exception(kind, error, trace)))
+        if tell is not None:
+            tell(str(error) or kind.__name__)
+
+    root.report_callback_exception = report  # type: ignore[assignment]
+    if sys.platform == "win32":
+        _sharp_on_windows()
+    return root
+
+
+def _sharp_on_windows() -> None:
+    """Ask Windows not to stretch our pixels."""
+    import ctypes
+
+    ctypes.windll.shcore.SetProcessDpiAwareness(1)  # type: ignore[attr-defined]

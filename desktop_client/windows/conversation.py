@@ -1,0 +1,207 @@
+"""A conversation: a biller's cards, or a chat with a member. One window class, two lower ends.
+
+    python -m desktop_client.windows.conversation [--chat]
+"""
+
+from __future__ import annotations
+
+import tkinter
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from desktop_client.i18n import _
+from desktop_client.presenters.views import ConversationHead, Entry, Tone
+from desktop_client.theme import Ui
+from desktop_client.widgets.cards import Hooks
+from desktop_client.widgets.composer import Composer
+from desktop_client.widgets.contact import Face, avatar, fit
+from desktop_client.widgets.pill import Pill
+from desktop_client.widgets.stream import Stream
+from desktop_client.widgets.text import Line, RuleLine
+from desktop_client.windows.base import BaseWindow, nothing
+
+SIZE = (520, 610)
+MINIMUM = (380, 420)
+HEAD = 57
+FOOT = 30
+AVATAR = 36
+TEXT_LEFT = 62
+
+
+class ConversationWindow(BaseWindow):
+    """Implements ConversationView."""
+
+    def __init__(self, ui: Ui, contact_id: int, kind: Literal["member", "biller"], own: Face) -> None:
+        """`own` is the member who is signed in, for the avatar of own messages."""
+        self.on_send_text: Callable[[str], None] = nothing
+        self.on_card_action: Callable[[str, str], None] = nothing
+        self.on_form: Callable[[str, dict[str, str]], None] = nothing
+        self.on_check_bill: Callable[[], None] = nothing
+        self.on_close: Callable[[], None] = nothing
+        self.contact_id = contact_id
+        self.kind = kind
+        self._own = own
+        self._head = ConversationHead(contact_id, kind, "", "", "none")
+        self._entries: list[Entry] = []
+        self._banner: tuple[str, Tone] = ("", "muted")
+        self._draft = ""
+        super().__init__(ui, _("BillBuddy"), SIZE, MINIMUM)
+        self.open()
+        self._first_focus()
+
+    # -- ConversationView
+
+    def show_head(self, head: ConversationHead) -> None:
+        self._head = head
+        self.top.title(f"{head.name} — {_('bill-pay contact')}" if self.kind == "biller" else head.name)
+        stream = self.widgets.stream
+        face = Face(head.contact_id, head.name, head.kind, head.icon)
+        if stream.hooks.other != face:
+            stream.hooks.other = face
+            stream.redraw_all()
+        self._draw_head()
+        if self.kind == "biller":
+            self.widgets.footer.configure(text=" " + head.footer)
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        self.widgets.stream.show(entries)
+
+    def append(self, entry: Entry) -> None:
+        self.widgets.stream.append(entry)
+
+    def replace(self, key: str, entry: Entry) -> None:
+        self.widgets.stream.replace(key, entry)
+
+    def show_banner(self, text: str, tone: Tone) -> None:
+        self._banner = (text, tone)
+        ui, line = self.ui, self.widgets.banner
+        if not text:
+            line.pack_forget()
+            return
+        line.configure(text=text, background=ui.tone_soft(tone), foreground=ui.tone(tone))
+        line.pack(side="top", fill="x", before=self.widgets.stream)
+
+    def set_draft(self, text: str) -> None:
+        if self.kind == "member":
+            self.widgets.composer.set(text)
+
+    def raise_window(self) -> None:
+        self.open()
+        self._first_focus()
+
+    # -- inside
+
+    def build(self) -> None:
+        ui, w, top = self.ui, self.widgets, self.top
+        w.head = tkinter.Canvas(top, height=ui.px(HEAD), bd=0, highlightthickness=0, background=ui.c.window)
+        w.head.pack(side="top", fill="x")
+        w.head.bind("<Configure>", lambda _e: self._draw_head())
+        w.check_bill = None
+        if self.kind == "biller":
+            w.check_bill = Pill(
+                w.head, ui, _("Check bill"), lambda: self.on_check_bill(), action="check_bill", style="outline", height=30, font="label"
+            )
+        RuleLine(top, ui).pack(side="top", fill="x")
+        if self.kind == "biller":
+            self._build_footer()
+        else:
+            w.composer = Composer(top, ui, lambda text: self.on_send_text(text))
+            w.composer.pack(side="bottom", fill="x")
+        RuleLine(top, ui).pack(side="bottom", fill="x")
+        w.banner = Line(top, ui, "", font="label", wrap=True, width=SIZE[0] - 32)
+        w.banner.configure(padx=ui.px(16), pady=ui.px(7))
+        hooks = Hooks(
+            Face(self.contact_id, self._head.name, self._head.kind, self._head.icon),
+            self._own,
+            lambda key, action: self.on_card_action(key, action),
+        )
+        w.stream = Stream(top, ui, hooks, lambda key, values: self.on_form(key, values))
+        w.stream.pack(side="top", fill="both", expand=True)
+        top.bind("<Escape>", lambda _e: self.on_delete())
+
+    def _build_footer(self) -> None:
+        ui, w = self.ui, self.widgets
+        bar = tkinter.Frame(self.top, background=ui.c.window, height=ui.px(FOOT))
+        bar.pack(side="bottom", fill="x")
+        bar.pack_propagate(False)
+        lock = ui.paint.icon("lock", ui.px(14), ui.c.warning)
+        w.footer = tkinter.Label(
+            bar,
+            image=lock,
+            compound="left",
+            font=ui.font("label"),
+            foreground=ui.c.muted,
+            background=ui.c.window,
+            bd=0,
+            anchor="w",
+        )
+        w.footer.picture = lock
+        w.footer.pack(side="left", padx=ui.px(16))
+
+    def rebuild(self) -> None:
+        self._entries = self.widgets.stream.entries()
+        if self.kind == "member":
+            self._draft = self.widgets.composer.get()
+        super().rebuild()
+
+    def refill(self) -> None:
+        self.show_head(self._head)
+        self.show_entries(self._entries)
+        self.show_banner(*self._banner)
+        self.set_draft(self._draft)
+
+    def on_delete(self) -> None:
+        self.close()
+        self.on_close()
+
+    def _first_focus(self) -> None:
+        w = self.widgets
+        (w.composer.text if self.kind == "member" else w.stream.canvas).focus_set()
+
+    def _draw_head(self) -> None:
+        ui, c, px, w = self.ui, self.ui.c, self.ui.px, self.widgets
+        canvas, head = w.head, self._head
+        width = canvas.winfo_width()
+        canvas.delete("all")
+        if width < 8:
+            return
+        face = Face(head.contact_id, head.name, head.kind, head.icon, head.dot if self.kind == "member" else "none")
+        self._avatar, letter = avatar(ui, face, px(AVATAR), c.window)
+        canvas.create_image(px(16), px(11), image=self._avatar, anchor="nw")
+        if letter:
+            middle = px(AVATAR) / 2
+            canvas.create_text(px(16) + middle, px(11) + middle, text=letter, font=ui.font("avatar"), fill=c.on_accent)
+        right = width - px(16)
+        if w.check_bill is not None:
+            right -= w.check_bill.needed_width()
+            canvas.create_window(right, px(14), window=w.check_bill, anchor="nw")
+            right -= px(10)
+        self._draw_name(canvas, head, right - px(TEXT_LEFT))
+
+    def _draw_name(self, canvas: tkinter.Canvas, head: ConversationHead, room: int) -> None:
+        ui, c, px = self.ui, self.ui.c, self.ui.px
+        badge = f"✔ {head.badge}" if head.badge and not head.badge.startswith("✔") else head.badge
+        badge_text = badge.removeprefix("✔").strip()
+        badge_room = int(ui.font("small_bold").measure(badge_text)) + px(26) if badge else 0
+        name = fit(ui.font("body_bold"), head.name, room - badge_room)
+        item = canvas.create_text(px(TEXT_LEFT), px(20), text=name, font=ui.font("body_bold"), fill=c.text, anchor="w")
+        if badge:
+            end = canvas.bbox(item)[2] + px(6)
+            self._tick = ui.paint.icon("check", px(13), c.accent)
+            canvas.create_image(end, px(21), image=self._tick, anchor="w")
+            canvas.create_text(end + px(15), px(21), text=badge_text, font=ui.font("small_bold"), fill=c.accent, anchor="w")
+        detail = fit(ui.font("small"), head.detail, room)
+        canvas.create_text(px(TEXT_LEFT), px(40), text=detail, font=ui.font("small"), fill=c.muted, anchor="w")
+
+
+def main(arguments: list[str]) -> None:
+    """Open with sample data."""
+    from desktop_client.windows.samples import run
+
+    run("chat" if "--chat" in arguments else "bill")
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.argv[1:])

@@ -1,0 +1,202 @@
+"""The main window: own head, search, contacts in groups or the recent conversations, state of the connection.
+
+    python -m desktop_client.windows.roster
+"""
+
+from __future__ import annotations
+
+import tkinter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from desktop_client.i18n import _
+from desktop_client.presenters.views import Me, RosterGroup, RosterRow, Tone
+from desktop_client.theme import Ui
+from desktop_client.widgets.header import RosterHeader
+from desktop_client.widgets.pill import Pill
+from desktop_client.widgets.roster_list import RosterList
+from desktop_client.widgets.tabs import Tabs
+from desktop_client.widgets.text import Line, RuleLine
+from desktop_client.windows.base import BaseWindow, nothing
+
+SIZE = (300, 670)
+MINIMUM = (260, 360)
+BAR = 44
+RECENT_MAX = 50
+
+
+class RosterWindow(BaseWindow):
+    """Implements RosterView."""
+
+    def __init__(self, ui: Ui) -> None:
+        self.on_open_contact: Callable[[int], None] = nothing
+        self.on_set_presence: Callable[[str], None] = nothing
+        self.on_search: Callable[[str], None] = nothing
+        self.on_sign_out: Callable[[], None] = nothing
+        self.on_quit: Callable[[], None] = nothing
+        self.on_theme: Callable[[str], None] = self._use_theme
+        self.on_language: Callable[[str], None] = nothing
+        self._me: Me | None = None
+        self._groups: tuple[RosterGroup, ...] = ()
+        self._connection: tuple[str, Tone] = ("", "muted")
+        self._tab = "contacts"
+        self._opened: list[int] = []
+        self._folded: set[str] = set()
+        self._search = tkinter.StringVar(ui.root)
+        self._search.trace_add("write", lambda *_a: self._on_search())
+        super().__init__(ui, _("BillBuddy"), SIZE, MINIMUM)
+        self.open()
+        self.widgets.list.canvas.focus_set()
+
+    # -- RosterView
+
+    def show_me(self, me: Me) -> None:
+        self._me = me
+        self.widgets.header.show(me)
+
+    def show_groups(self, groups: Sequence[RosterGroup]) -> None:
+        self._groups = tuple(groups)
+        unread = sum(row.unread for group in groups for row in group.rows)
+        self.widgets.tabs.set_badge("recent", unread)
+        self._show_list()
+
+    def show_connection(self, text: str, tone: Tone) -> None:
+        self._connection = (text, tone)
+        ui, c, w = self.ui, self.ui.c, self.widgets
+        color = c.good if tone == "good" else ui.tone(tone)
+        w.connection.configure(text=text, foreground=color)
+        w.connection_dot.configure(image=ui.paint.disc(ui.px(10), color) if text else "")
+
+    def show_toast(self, text: str, tone: Tone) -> None:
+        self.toast(text, tone, BAR + 10)
+
+    # -- inside
+
+    def build(self) -> None:
+        ui, w, top = self.ui, self.widgets, self.top
+        w.header = RosterHeader(top, ui, lambda presence: self.on_set_presence(presence), self._search)
+        w.header.pack(fill="x")
+        w.search = w.header.search
+        w.search.entry.bind("<Escape>", self._clear_search)
+        w.search.entry.bind("<Down>", self._into_list)
+        w.search.entry.bind("<Return>", self._open_first)
+        w.tabs = Tabs(top, ui, (("contacts", _("Contacts")), ("recent", _("Recent"))), self._tab, self._on_tab)
+        w.tabs.pack(fill="x")
+        self._build_bar()
+        w.list = RosterList(top, ui, self._open_contact)
+        w.list.folded = self._folded
+        w.list.pack(fill="both", expand=True)
+        top.bind("<Control-f>", lambda _e: w.search.entry.focus_set())
+
+    def _build_bar(self) -> None:
+        ui, w, top = self.ui, self.widgets, self.top
+        bar = tkinter.Frame(top, background=ui.c.window, height=ui.px(BAR))
+        bar.pack(side="bottom", fill="x")
+        bar.pack_propagate(False)
+        RuleLine(top, ui).pack(side="bottom", fill="x")
+        w.menu_button = Pill(bar, ui, "", self._open_menu, action="menu", style="quiet", height=32, icon="menu")
+        w.menu_button.pack(side="left", padx=(ui.px(8), ui.px(4)))
+        icon = "sun" if ui.c.dark else "moon"
+        w.theme_button = Pill(bar, ui, "", self._toggle_theme, action="theme", style="quiet", height=32, icon=icon)
+        w.theme_button.pack(side="left")
+        w.connection = Line(bar, ui, "", font="small")
+        w.connection.pack(side="right", padx=(ui.px(4), ui.px(14)))
+        w.connection_dot = tkinter.Label(bar, bd=0, background=ui.c.window)
+        w.connection_dot.pack(side="right")
+
+    def refill(self) -> None:
+        if self._me:
+            self.show_me(self._me)
+        self.show_groups(self._groups)
+        self.show_connection(*self._connection)
+
+    def on_delete(self) -> None:
+        self.on_quit()
+        if self.on_quit is nothing:
+            self.close()
+
+    def menu(self) -> tkinter.Menu:
+        """The menu behind the three lines: appearance, language, sign out, quit."""
+        menu = tkinter.Menu(self.top, tearoff=False)
+        look = tkinter.Menu(menu, tearoff=False)
+        self._look = tkinter.StringVar(self.top, self.ui.choice)
+        for mode, text in (("light", _("Light")), ("dark", _("Dark")), ("system", _("As the system"))):
+            look.add_radiobutton(label=text, value=mode, variable=self._look, command=lambda m=mode: self.on_theme(m))  # type: ignore[misc]
+        menu.add_cascade(label=_("Appearance"), menu=look)
+        if self.on_language is not nothing:
+            speech = tkinter.Menu(menu, tearoff=False)
+            for lang, text in (("en", "English"), ("zh_CN", "简体中文")):
+                speech.add_command(label=text, command=lambda which=lang: self.on_language(which))  # type: ignore[misc]
+            menu.add_cascade(label=_("Language"), menu=speech)
+        menu.add_separator()
+        menu.add_command(label=_("Sign out"), command=lambda: self.on_sign_out())
+        if self.on_quit is not nothing:
+            menu.add_command(label=_("Quit"), command=lambda: self.on_quit())
+        return menu
+
+    def _open_menu(self) -> None:
+        button = self.widgets.menu_button
+        self.menu().tk_popup(button.winfo_rootx(), button.winfo_rooty() - self.ui.px(110))
+
+    def _toggle_theme(self) -> None:
+        self.on_theme("light" if self.ui.c.dark else "dark")
+
+    def _use_theme(self, mode: str) -> None:
+        self.ui.use(mode)
+
+    def _on_tab(self, key: str) -> None:
+        self._tab = key
+        self.widgets.list.reset(0)
+        self._show_list()
+
+    def _show_list(self) -> None:
+        if self._tab == "recent":
+            self.widgets.list.show(self._recent(), _("Conversations that you open and unread messages are listed here."))
+        else:
+            empty = _("Nobody found.") if self._search.get() else _("No contacts yet.")
+            self.widgets.list.show(self._groups, empty)
+
+    def _recent(self) -> list[RosterGroup]:
+        """Those with unread messages first, then what was opened since the sign-in, the latest first."""
+        rows = {row.contact_id: row for group in self._groups for row in group.rows}
+        unread = [row.contact_id for row in rows.values() if row.unread]
+        order = unread + [i for i in self._opened if i in rows and i not in unread]
+        chosen: list[RosterRow] = [rows[i] for i in order[:RECENT_MAX]]
+        return [RosterGroup("recent", _("Recent"), str(len(chosen)), tuple(chosen))] if chosen else []
+
+    def _open_contact(self, contact_id: int) -> None:
+        if contact_id in self._opened:
+            self._opened.remove(contact_id)
+        self._opened.insert(0, contact_id)
+        self.on_open_contact(contact_id)
+        if self._tab == "recent" and self.is_open():
+            self._show_list()
+
+    def _on_search(self) -> None:
+        if self._tab != "contacts" and self._search.get():
+            self._tab = "contacts"
+            self.widgets.tabs.choose("contacts")
+        self.on_search(self._search.get().strip())
+
+    def _clear_search(self, _event: tkinter.Event[Any]) -> str:
+        self._search.set("")
+        self.widgets.list.canvas.focus_set()
+        return "break"
+
+    def _into_list(self, _event: tkinter.Event[Any]) -> str:
+        self.widgets.list.canvas.focus_set()
+        self.widgets.list.select_first()
+        return "break"
+
+    def _open_first(self, _event: tkinter.Event[Any]) -> str:
+        self.widgets.list.select_first()
+        chosen = self.widgets.list.selected_id()
+        if chosen and self._search.get():
+            self._open_contact(chosen)
+        return "break"
+
+
+if __name__ == "__main__":
+    from desktop_client.windows.samples import run
+
+    run("roster")
