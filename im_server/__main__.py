@@ -1,0 +1,228 @@
+"""billbuddy-server: serve, and the operator's commands."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from im_protocol.words import key_words
+from im_server import cli
+from im_server.app import VERSION, Server
+from im_server.data_folder import DataFolder
+from im_server.errors import ServerError
+from im_server.logs import start_logging
+from im_server.member_commands import Added, AddRequest, parse_member_csv
+
+PAYMENT_COMMANDS = {
+    "account": "open, top up and show payment accounts",
+    "biller": "add, import and list billers",
+    "bill": "import bills",
+    "pin": "reset a payment password",
+    "limits": "set or show payment limits",
+    "refund": "give money of a payment back",
+    "keys": "rotate the sealing keys",
+    "ledger": "check the ledger",
+    "audit": "show the operator's entries",
+    "receipts": "show the receipts' public key",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit status: 0 done, 1 refused or failed, 2 usage."""
+    argv = sys.argv[1:] if argv is None else argv
+    passed_on = _payment_argv(argv)
+    if passed_on is not None:
+        data, command = passed_on
+        return _guarded(lambda: cli.payment_command(DataFolder(Path(data)), command))
+    args = _parser().parse_args(argv)
+    folder = DataFolder(Path(args.data))
+    return _guarded(lambda: args.run(folder, args))
+
+
+def _guarded(run: Callable[[], int]) -> int:
+    try:
+        return run()
+    except (ServerError, OSError) as error:
+        print(f"billbuddy-server: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _payment_argv(argv: list[str]) -> tuple[str, list[str]] | None:
+    """(data folder, the rest) when the command is the payment subsystem's: it parses its own arguments."""
+    if len(argv) >= 3 and argv[0] == "--data" and argv[2] in PAYMENT_COMMANDS:
+        return argv[1], argv[2:]
+    if len(argv) >= 2 and argv[0].startswith("--data=") and argv[1] in PAYMENT_COMMANDS:
+        return argv[0].removeprefix("--data="), argv[1:]
+    return None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="billbuddy-server", description="The BillBuddy server and its operator's commands."
+    )
+    parser.add_argument("--data", required=True, metavar="DIR", help="the data folder")
+    parser.add_argument("--version", action="version", version=VERSION)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the server and its payment subsystem")
+    serve.add_argument(
+        "--listen", default="0.0.0.0", metavar="HOST:PORT", help="default 0.0.0.0:7470; port 0: any free one"
+    )
+    serve.add_argument("--name", default="", help="the server's name, shown to members")
+    serve.add_argument("--advertise", default="", metavar="HOST", help="the host in the invite link")
+    serve.add_argument("--ready-file", metavar="FILE", help="write host:port here when it serves")
+    serve.set_defaults(run=_serve)
+
+    invite = commands.add_parser("invite", help="print the invite link")
+    invite.add_argument("--host", default="", help="the host name or address in the link")
+    invite.add_argument("--port", type=int, default=0)
+    invite.set_defaults(run=_invite)
+
+    words = commands.add_parser("words", help="print the six key words")
+    words.set_defaults(run=_words)
+
+    _add_member_parsers(commands.add_parser("member", help="add, import and list members; set login passwords"))
+    for name, text in PAYMENT_COMMANDS.items():  # parsed by the subsystem; here for --help
+        commands.add_parser(name, help=text, add_help=False)
+    return parser
+
+
+def _add_member_parsers(member: argparse.ArgumentParser) -> None:
+    commands = member.add_subparsers(required=True, metavar="COMMAND")
+    add = commands.add_parser("add", help="add a member with a payment account; prints the passwords once")
+    add.add_argument("--name", required=True)
+    add.add_argument("--id", type=int, default=0)
+    add.add_argument("--group", default="Members")
+    add.add_argument("--password-stdin", action="store_true", help="first line of standard input")
+    add.add_argument("--pin-stdin", action="store_true", help="next line of standard input")
+    add.add_argument("--no-account", action="store_true", help="without a payment account")
+    add.set_defaults(run=_member_add)
+    importing = commands.add_parser("import", help="add members from a CSV file: id,name,group,signature,password")
+    importing.add_argument("file")
+    importing.set_defaults(run=_member_import)
+    commands.add_parser("list", help="list the members").set_defaults(run=_member_list)
+    password = commands.add_parser("password", help="set a login password; without --password-stdin one is made")
+    password.add_argument("id", type=int)
+    password.add_argument("--password-stdin", action="store_true")
+    password.set_defaults(run=_member_password)
+
+
+# ---- serve -------------------------------------------------------------------------------------------------------
+
+
+def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
+    host, port = cli.parse_listen(args.listen)
+    _raise_file_limit()
+    folder.prepare()
+    start_logging(folder.log)
+    server = Server(folder, name=args.name, host=host, port=port)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server.facts.host = args.advertise or ("" if server.host in ("0.0.0.0", "::") else server.host)
+    server.start()
+    try:
+        _announce(server, args.ready_file, stop)
+        while not stop.wait(3_600):
+            pass
+    finally:
+        server.stop()
+    return 0
+
+
+def _announce(server: Server, ready_file: str | None, stop: threading.Event) -> None:
+    """Print where we are; the invite needs the payment key, which the subsystem brings on its first start."""
+    print(f"BillBuddy server {server.facts.name!r} on {server.host}:{server.port}", flush=True)
+    waited = 0.0
+    while (
+        not server.payment_known.wait(0.1) and not stop.is_set() and waited < server.settings.payment_link_seconds_max
+    ):
+        waited += 0.1
+    if server.payment_known.is_set():
+        invite = cli.invite(server.folder, port=server.port)
+        print(f"address    {invite.host}:{invite.port}")
+        print(f"key words  {' '.join(key_words(invite.tls_pin, invite.payment_fingerprint))}")
+        print(f"invite     {invite.link()}", flush=True)
+    else:
+        print("The payment subsystem has not started yet; see log/payment-output.log in the data folder.", flush=True)
+    if ready_file:
+        target = Path(ready_file)
+        temporary = target.with_name(target.name + ".new")
+        temporary.write_text(f"{server.host}:{server.port}\n")
+        temporary.replace(target)
+    print(f"ready {server.host}:{server.port}", flush=True)
+
+
+def _raise_file_limit() -> None:
+    """Every connection is a file descriptor; take as many as the system lets us."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+# ---- the operator's commands -------------------------------------------------------------------------------------
+
+
+def _invite(folder: DataFolder, args: argparse.Namespace) -> int:
+    print(cli.invite(folder, args.host, args.port).link())
+    return 0
+
+
+def _words(folder: DataFolder, args: argparse.Namespace) -> int:
+    invite = cli.invite(folder)
+    print(" ".join(key_words(invite.tls_pin, invite.payment_fingerprint)))
+    return 0
+
+
+def _member_add(folder: DataFolder, args: argparse.Namespace) -> int:
+    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ""
+    pin = sys.stdin.readline().rstrip("\r\n") if args.pin_stdin else f"{secrets.randbelow(10**6):06d}"
+    request = AddRequest(args.name, args.id, args.group, "", password)
+    member = cli.add_members(folder, [request])[0]
+    print(f"member            {member.id}  {member.name}")
+    if not args.password_stdin:
+        print(f"login password    {member.password}")
+    if args.no_account:
+        return 0
+    if not args.pin_stdin:
+        print(f"payment password  {pin}", flush=True)
+    command = ["account", "open", "--member", str(member.id), "--name", member.name, "--pin-stdin"]
+    return cli.payment_command(folder, command, f"{pin}\n".encode())
+
+
+def _member_import(folder: DataFolder, args: argparse.Namespace) -> int:
+    requests = parse_member_csv(cli.read_text(args.file))
+    given = [bool(r.password) for r in requests]
+    added = cli.add_members(folder, requests)
+    for member, has_password in zip(added, given, strict=True):
+        print(f"{member.id}\t{member.name}" + ("" if has_password else f"\t{member.password}"))
+    return 0
+
+
+def _member_list(folder: DataFolder, args: argparse.Namespace) -> int:
+    print(cli.member_command(folder, ["list"], b""), end="")
+    return 0
+
+
+def _member_password(folder: DataFolder, args: argparse.Namespace) -> int:
+    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ""
+    out = cli.member_command(folder, ["password", str(args.id)], password.encode())
+    member = msgspec.json.decode(out, type=list[Added])[0]
+    print("password set" if args.password_stdin else f"login password  {member.password}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

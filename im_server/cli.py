@@ -1,0 +1,144 @@
+"""The operator's command line: what each command does, without printing (see `__main__`)."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from playhouse.apsw_ext import APSWDatabase
+
+from im_protocol import limits
+from im_protocol.codec import Frame, decode_body, encode
+from im_protocol.connection import FrameReader
+from im_protocol.invite import Invite
+from im_protocol.packets import AdminCommand, AdminResult, Refusal, Type
+from im_server.data_folder import DataFolder
+from im_server.errors import MemberError, StartError
+from im_server.local_socket import connect_local
+from im_server.member_commands import Added, AddRequest, MemberCommands
+from im_server.store.database import open_database
+from im_server.supervisor import payment_program
+from im_server.tls import ensure_certificate
+
+ADMIN_SECONDS_MAX = 600  # importing thousands of members hashes thousands of passwords
+_ADMIN_BODY_BYTES_MAX = 16 * 1024 * 1024
+_ADD_AT_ONCE = 500  # members in one command: their JSON stays under one body
+
+
+def member_command(folder: DataFolder, argv: list[str], stdin: bytes) -> str:
+    """Run a member command in the running server, or on the database when none runs.
+
+    Raises MemberError with the command's own words, StartError when the folder cannot be used.
+    """
+    folder.prepare()
+    lock = folder.lock()
+    if lock is None:
+        status, out, err = _ask_server(folder, argv, stdin)
+    else:
+        with lock:
+            database = open_database(folder.database)
+
+            def write(job: Callable[[], Any], database: APSWDatabase = database) -> Any:
+                with database.atomic("IMMEDIATE"):
+                    return job()
+
+            try:
+                status, out, err = MemberCommands(write).run(argv, stdin)
+            finally:
+                database.close()
+    if status:
+        raise MemberError(err)
+    return out
+
+
+def add_members(folder: DataFolder, requests: list[AddRequest]) -> list[Added]:
+    """Add members, many at a time. Raises MemberError."""
+    added: list[Added] = []
+    for at in range(0, len(requests), _ADD_AT_ONCE):
+        out = member_command(folder, ["add"], msgspec.json.encode(requests[at : at + _ADD_AT_ONCE]))
+        added += msgspec.json.decode(out, type=list[Added])
+    return added
+
+
+def payment_command(folder: DataFolder, argv: list[str], stdin: bytes | None = None) -> int:
+    """Run a command of the payment subsystem, its output and status as if it were ours. `stdin` None: ours as well."""
+    folder.prepare()
+    command = [*payment_program(), "--data", str(folder.payment), *argv]
+    sys.stdout.flush()
+    return subprocess.run(command, input=stdin, check=False).returncode
+
+
+def invite(folder: DataFolder, host: str = "", port: int = 0) -> Invite:
+    """The invite of this server. Raises StartError while the payment key is not known yet."""
+    facts = folder.facts()
+    if not facts.payment_root_hex:
+        raise StartError("The payment key is not known yet. Start the server once (serve), then ask again.")
+    pin = ensure_certificate(folder.tls, facts.name)
+    fingerprint = hashlib.sha256(bytes.fromhex(facts.payment_root_hex)).digest()
+    return Invite(
+        host or facts.host or lan_address(), port or facts.port or limits.DEFAULT_PORT, facts.name, pin, fingerprint
+    )
+
+
+def lan_address() -> str:
+    """The address that others on the LAN would use (no packet is sent for this)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): only asks the routing table
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """`HOST:PORT`, `HOST`, `:PORT` or `[IPv6]:PORT`. Raises ValueError."""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    else:
+        host, _, port = text.partition(":")
+    number = int(port) if port else limits.DEFAULT_PORT
+    if not 0 <= number <= 65_535:
+        raise ValueError("a port is a number up to 65535")
+    return host or "0.0.0.0", number
+
+
+def _ask_server(folder: DataFolder, argv: list[str], stdin: bytes) -> tuple[int, str, str]:
+    try:
+        sock, token = connect_local(folder.admin_socket, ADMIN_SECONDS_MAX)
+    except OSError as error:
+        raise StartError(
+            f"A server holds {folder.path} but does not answer on its administration socket ({error}). "
+            "Try again when it has started, or stop it."
+        ) from error
+    with sock:
+        command = AdminCommand([token, *argv] if token else argv, stdin)
+        sock.sendall(encode(Type.ADMIN_COMMAND, command, request_id=1))
+        frame = _one_frame(sock)
+    if frame.type == Type.REFUSAL:
+        raise MemberError(decode_body(frame, Refusal).message)
+    result = decode_body(frame, AdminResult)
+    return result.status, result.out, result.err
+
+
+def _one_frame(sock: socket.socket) -> Frame:
+    reader = FrameReader(_ADMIN_BODY_BYTES_MAX)
+    while data := sock.recv(65_536):
+        frames = reader.receive_data(data)
+        if frames:
+            return frames[0]
+    raise StartError("The server stopped before it answered.")
+
+
+def read_text(path: str) -> str:
+    """A file's text, or standard input's for "-". Raises MemberError."""
+    try:
+        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise MemberError(f"{path} cannot be read ({error}).") from error

@@ -1,0 +1,149 @@
+"""Accepting connections: who may come in, and which I/O thread owns them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Sequence
+
+from im_protocol import codes, limits
+from im_protocol.connection import FrameReader
+from im_protocol.packets import Refusal
+from im_server.config import Settings
+from im_server.connection import Connection, Kind, Phase
+from im_server.core import Entry
+from im_server.io_thread import IoThread
+
+log = logging.getLogger(__name__)
+
+LINK_BODY_BYTES_MAX = 1_048_576  # the list of billers may be long; the link's peer is our own process
+_ACCEPTS_PER_TURN = 64
+_REFUSED_AT_ONCE_MAX = 64  # connections over the limit that are told so; beyond these they are just closed
+_FULL = Refusal(codes.TOO_MANY_CONNECTIONS, "The server is full; try again in a minute.", 60_000)
+_FULL_ADDRESS = Refusal(
+    codes.TOO_MANY_CONNECTIONS, "Too many connections from your address are not signed in; try again.", 15_000
+)
+
+
+def open_tcp(host: str, port: int, backlog: int) -> socket.socket:
+    """A listening TCP socket. Raises OSError."""
+    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _name, address = infos[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # elsewhere the option lets two servers share a port
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    sock.setblocking(False)
+    return sock
+
+
+class Listener:
+    """The listening sockets, watched by the first I/O thread."""
+
+    def __init__(self, io_threads: Sequence[IoThread], settings: Settings, context: ssl.SSLContext) -> None:
+        self._threads = itertools.cycle(io_threads)
+        self._first = io_threads[0]
+        self._settings = settings
+        self._context = context
+        self._sockets: list[socket.socket] = []
+        self._lock = threading.Lock()  # guards the two counts
+        self._total = 0
+        self._unsigned: Counter[str] = Counter()
+
+    def watch(self, sock: socket.socket, kind: Kind, table: dict[int, Entry]) -> None:
+        """Accept connections of this kind on a listening socket; `table` is where their packets go first."""
+        self._sockets.append(sock)
+        self._first.call(lambda: self._first.add_source(sock, lambda: self._accept(sock, kind, table)))
+
+    def stop(self) -> None:
+        """Accept nobody any more."""
+        done = threading.Event()
+        self._first.call(lambda: self._close_all(done))
+        done.wait(2)
+
+    def signed_in(self, address: str) -> None:
+        with self._lock:
+            self._forget(address)
+
+    def closed(self, conn: Connection) -> None:
+        """A client connection is gone."""
+        with self._lock:
+            self._total -= 1
+            if not conn.member_id:
+                self._forget(conn.address)
+
+    def _forget(self, address: str) -> None:
+        self._unsigned[address] -= 1
+        if self._unsigned[address] <= 0:
+            del self._unsigned[address]
+
+    def _close_all(self, done: threading.Event) -> None:
+        for sock in self._sockets:
+            self._first.remove_source(sock)
+            sock.close()
+        done.set()
+
+    def _accept(self, sock: socket.socket, kind: Kind, table: dict[int, Entry]) -> None:
+        for _ in range(_ACCEPTS_PER_TURN):
+            try:
+                peer, address = sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # out of descriptors, or the peer left already
+                log.warning("accept failed: %s", error)
+                return
+            peer.setblocking(False)
+            if kind is Kind.CLIENT:
+                self._admit(peer, str(address[0]), table)
+            else:
+                reader = FrameReader(LINK_BODY_BYTES_MAX)
+                self._adopt(Connection(self._first, peer, kind, kind.name.lower(), reader), self._first, table)
+
+    def _admit(self, peer: socket.socket, address: str, table: dict[int, Entry]) -> None:
+        with self._lock:
+            over = self._total - self._settings.connections_max
+            if over >= _REFUSED_AT_ONCE_MAX:
+                peer.close()
+                return
+            crowded = self._unsigned[address] >= self._settings.connections_per_address_unsigned_max
+            self._total += 1
+            self._unsigned[address] += 1
+        io = next(self._threads)
+        io.call(
+            lambda: self._start_tls(
+                io, peer, address, table, _FULL if over >= 0 else _FULL_ADDRESS if crowded else None
+            )
+        )
+
+    def _start_tls(
+        self, io: IoThread, peer: socket.socket, address: str, table: dict[int, Entry], refuse_with: Refusal | None
+    ) -> None:
+        """On the owning thread."""
+        try:
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock = self._context.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        except (OSError, ValueError):
+            peer.close()
+            with self._lock:
+                self._total -= 1
+                self._forget(address)
+            return
+        conn = Connection(io, sock, Kind.CLIENT, address, FrameReader(limits.BODY_BYTES_MAX_BEFORE_SIGN_IN))
+        conn.phase = Phase.HANDSHAKE
+        conn.refuse_with = refuse_with
+        self._adopt(conn, io, table)
+
+    def _adopt(self, conn: Connection, io: IoThread, table: dict[int, Entry]) -> None:
+        conn.table = table
+        conn.deadline = io.now + self._settings.sign_in_seconds_max
+        io.adopt(conn)

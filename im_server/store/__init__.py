@@ -1,0 +1,1 @@
+"""im.db: members, billers as last told, and the archive of chat messages."""

@@ -1,0 +1,38 @@
+"""Opening im.db: Peewee over APSW, which brings its own SQLite (many a system's has the WAL-reset corruption bug)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+from peewee import PeeweeException
+from playhouse.apsw_ext import APSWDatabase
+
+from im_server.errors import StartError
+from im_server.store.models import ALL, SCHEMA_VERSION
+
+_PRAGMAS = {
+    "journal_mode": "wal",
+    "synchronous": "full",  # an acknowledged message survives a power cut
+    "foreign_keys": 1,
+    "cache_size": -32_768,  # KiB
+    "wal_autocheckpoint": 4_000,  # pages: fewer, longer checkpoints cost less than SQLite's 1,000
+}
+
+
+def open_database(path: Path) -> APSWDatabase:
+    """The database with its tables made. Raises StartError in a sentence when it cannot be used."""
+    database = APSWDatabase(str(path), pragmas=_PRAGMAS, timeout=10)
+    try:
+        database.connect()
+        version = database.execute_sql("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StartError(f"{path} was written by a newer BillBuddy. Install that version to open it.")
+        database.bind(ALL)
+        database.create_tables(ALL)
+        database.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except (PeeweeException, apsw.Error) as error:
+        database.close()
+        raise StartError(f"The database {path} cannot be used ({error}). Check its rights and the disk.") from error
+    path.chmod(0o600)
+    return database

@@ -1,0 +1,79 @@
+"""Tables of im.db. One message is one row; the two sequence columns place it in the two members' mailboxes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from peewee import BigIntegerField, BlobField, BooleanField, CharField, CompositeKey, Model
+
+SCHEMA_VERSION = 1
+
+
+class Member(Model):
+    """A member; `password_hash` is Argon2id in its usual text form."""
+
+    id = BigIntegerField(primary_key=True)
+    name = CharField(max_length=64)
+    group_name = CharField(max_length=64, default="Members")
+    signature = CharField(max_length=64, default="")
+    password_hash = CharField(max_length=200)
+    created_at_ms = BigIntegerField()
+    last_seen_ms = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "member"
+
+
+class Device(Model):
+    """A device of a member, and how far it has stored the mailbox."""
+
+    member_id = BigIntegerField()
+    device_id = BlobField()
+    name = CharField(max_length=64, default="")
+    acked_sequence = BigIntegerField(default=0)
+    seen_at_ms = BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "device"
+        primary_key = CompositeKey("member_id", "device_id")
+
+
+class Biller(Model):
+    """A bill-pay contact as the payment subsystem last told it: shown also while that is away."""
+
+    id = BigIntegerField(primary_key=True)
+    name = CharField(max_length=64)
+    icon = CharField(max_length=64, default="")
+    signature = CharField(max_length=64, default="")
+    verified = BooleanField(default=False)
+
+    class Meta:
+        table_name = "biller"
+
+
+class Message(Model):
+    """One chat message. `body` is the sender's ChatSend body, byte for byte."""
+
+    sender_id = BigIntegerField()
+    receiver_id = BigIntegerField()
+    sender_sequence = BigIntegerField()
+    receiver_sequence = BigIntegerField()
+    message_id = BlobField()
+    sent_at_ms = BigIntegerField()
+    body = BlobField()
+
+    class Meta:
+        table_name = "message"
+        indexes = (
+            (("sender_id", "sender_sequence"), False),
+            (("receiver_id", "receiver_sequence"), False),
+            (("sender_id", "message_id"), True),
+        )
+
+
+def rows_of(query: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query as tuples."""
+    return cast("list[tuple[Any, ...]]", list(query.tuples()))
+
+
+ALL = (Member, Device, Biller, Message)

@@ -1,0 +1,99 @@
+"""Starts the payment subsystem, watches it, starts it again with back-off, and stops it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0
+_HEALTHY_SECONDS = 10.0  # one that lived this long starts the back-off anew
+
+
+def payment_program() -> list[str]:
+    """How the subsystem is called: a module in a checkout, a program beside ours in a packaged app."""
+    if getattr(sys, "frozen", False):
+        here = Path(sys.executable)
+        return [str(here.with_name("billbuddy-payment" + here.suffix))]
+    return [sys.executable, "-m", "payment"]
+
+
+class Supervisor(threading.Thread):
+    """Keeps one child process running. The child's standard input is a pipe that closes with us, so it cannot be
+    orphaned; what it prints goes to a file."""
+
+    def __init__(self, argv: Sequence[str], log_file: Path, seconds_min: float, seconds_max: float) -> None:
+        super().__init__(name="supervisor", daemon=True)
+        self._argv = list(argv)
+        self._log_file = log_file
+        self._seconds_min = seconds_min
+        self._seconds_max = seconds_max
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()  # guards _child against a stop while it is being started
+        self._child: subprocess.Popen[bytes] | None = None
+        self.starts = 0
+
+    @property
+    def child_pid(self) -> int | None:
+        """The running child, for accounting."""
+        child = self._child
+        return child.pid if child is not None and child.poll() is None else None
+
+    def run(self) -> None:
+        wait = self._seconds_min
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            child = self._start()
+            if child is not None:
+                status = child.wait()
+                if self._stopping.is_set():
+                    return
+                log.warning("the payment subsystem ended with status %s; starting it again", status)
+            if time.monotonic() - began > _HEALTHY_SECONDS:
+                wait = self._seconds_min
+            self._stopping.wait(wait)
+            wait = min(wait * 2, self._seconds_max)
+
+    def stop(self) -> None:
+        """Ask it to end, then insist."""
+        self._stopping.set()
+        with self._lock:
+            child = self._child
+        if child is None:
+            return
+        child.terminate()
+        if child.stdin is not None:
+            with contextlib.suppress(OSError):
+                child.stdin.close()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            log.error("the payment subsystem did not stop in %s seconds; killed", STOP_SECONDS)
+            child.kill()
+            child.wait()
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._stopping.is_set():
+                return None
+            try:
+                with self._log_file.open("ab") as output:
+                    self._child = subprocess.Popen(
+                        self._argv,
+                        stdin=subprocess.PIPE,
+                        stdout=output,
+                        stderr=output,
+                        start_new_session=True,  # Ctrl-C at the terminal is ours to handle
+                    )
+            except OSError:
+                log.exception("the payment subsystem cannot be started")
+                return None
+            self.starts += 1
+            return self._child
