@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from desktop_client import cli_documents as documents
@@ -247,7 +248,7 @@ def bills(runner: Runner) -> Result:
     runner.load_roster()
     found, lines = [], []
     for biller in runner.member.roster.billers():
-        result = runner.call(lambda done, b=biller: runner.member.payments.ask_bill(b.id, None, done))
+        result = runner.call(partial(runner.member.payments.ask_bill, biller.id, None))
         if isinstance(result, BillsAre):
             found.append(documents.bills_document(biller.id, biller.name, result))
             lines.append(documents.bills_text(biller.name, result))

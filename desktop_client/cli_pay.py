@@ -6,6 +6,7 @@ import argparse
 import secrets
 import time
 from dataclasses import replace
+from functools import partial
 
 from desktop_client import cli_documents as documents
 from desktop_client.cli_commands import Runner, failure_of
@@ -91,8 +92,7 @@ def _new_order(runner: Runner, biller: Contact, payment_id: bytes) -> Order | Ou
 def _ask_bill(runner: Runner, biller: Contact, customer: str) -> BillsAre:
     """Asks for the bill, and the person for the customer number where the subsystem wants it."""
     while True:
-        number = customer
-        answer = runner.call(lambda done, n=number: runner.member.payments.ask_bill(biller.id, n, done))
+        answer = runner.call(partial(runner.member.payments.ask_bill, biller.id, customer))
         if isinstance(answer, BillsAre):
             return answer
         if not isinstance(answer, Prompt) or runner.terminal.json:

@@ -82,6 +82,7 @@ class Outcome:
     prompt: Prompt | None = None
     attempts_left: int = -1
     retry_at_ms: int = 0
+    final: bool = True
 
 
 OutcomeDone = Callable[[Outcome], None]
@@ -262,6 +263,7 @@ class Payments:
                 answer.text,
                 attempts_left=answer.attempts_left,
                 retry_at_ms=answer.retry_at_ms,
+                final=answer.final,
             )
         if maybe_sent:
             return Outcome("deciding", order, getattr(answer, "code", ""), "")

@@ -1,0 +1,139 @@
+"""Bills, receipts and outcomes as the cards of a bill-pay conversation. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from desktop_client.i18n import _
+from desktop_client.outbox import Order
+from desktop_client.payments import Outcome
+from desktop_client.presenters.views import Card, CardButton, CardRow, FormCard, FormField, Tone
+from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, short_day
+from payment.contract.messages import Account, Bill, Prompt, Receipt
+from payment.contract.money import with_sign
+
+FORM_KEY = "form"
+NOTHING_KEY = "nothing-due"
+SOON_DAYS = 10  # a bill due within these is shown in red, a later one in amber
+
+
+def due_tone(due_on: str, today: date) -> Tone:
+    """How urgent a due date is."""
+    day = parse_day(due_on)
+    return "warning" if day is None or (day - today).days > SOON_DAYS else "danger"
+
+
+def bill_key(bill_id: int) -> str:
+    return f"bill-{bill_id}"
+
+
+def order_key(payment_id: bytes) -> str:
+    """One card for an order, whatever becomes of it."""
+    return f"order-{payment_id.hex()}"
+
+
+def bill_card(bill: Bill, biller_name: str, today: date, *, deciding: bool) -> Card:
+    """An open bill with its lines and the way to pay it."""
+    rows = [CardRow(line.text, with_sign(line.amount)) for line in bill.lines]
+    paid_minor = bill.total.minor - bill.due.minor
+    if paid_minor > 0:
+        rows.append(CardRow(_("Already paid"), with_sign(type(bill.total)(paid_minor, bill.total.currency)), "good"))
+    button = CardButton("pay", _("Pay {amount}").format(amount=with_sign(bill.due)), enabled=not deciding)
+    note = due_in_words(bill.due_on, today)
+    return Card(
+        key=bill_key(bill.bill_id),
+        headline=" · ".join(part for part in (bill.title or biller_name, bill.period) if part),
+        amount=with_sign(bill.due),
+        note=_("a payment is still being decided") if deciding else note,
+        note_tone="warning" if deciding else due_tone(bill.due_on, today),
+        rows=tuple(rows),
+        buttons=(button,),
+    )
+
+
+def settled_bill_card(card: Card) -> Card:
+    """The same bill after it was dealt with: nothing to press any more."""
+    return Card(
+        key=card.key, headline=card.headline, amount=card.amount, note=card.note, note_tone="muted", rows=card.rows
+    )
+
+
+def nothing_due_card(biller_name: str, last_paid_on: str, credit: str) -> Card:
+    """There is no open bill."""
+    rows: tuple[CardRow, ...] = ()
+    if last_paid_on:
+        rows += (CardRow(_("Last paid"), short_day(last_paid_on)),)
+    if credit:
+        rows += (CardRow(_("Credit"), credit, "good"),)
+    return Card(
+        key=NOTHING_KEY, headline=biller_name, note="✓ " + _("nothing due"), note_tone="good", rows=rows,
+        text=_("There is nothing to pay now."),
+    )  # fmt: skip
+
+
+def receipt_card(receipt: Receipt, verified: bool, accounts: Sequence[Account]) -> Card:
+    """The receipt of a payment, or of a refund as its own line."""
+    name = next((a.name for a in accounts if a.number.endswith(receipt.account_tail)), _("Account"))
+    signature = CardRow(_("Signature"), _("verified on this device"), "good")
+    if not verified:
+        signature = CardRow(_("Signature"), _("NOT valid"), "danger")
+    refund = receipt.kind == "refund"
+    account = account_tail(receipt.account_tail, name)
+    rows = [
+        CardRow(_("Amount"), with_sign(receipt.paid), strong=True),
+        CardRow(_("To") if refund else _("From"), account),
+        CardRow(_("Remaining due"), with_sign(receipt.remaining)),
+    ]
+    if receipt.credit.minor > 0:
+        rows.append(CardRow(_("Credit"), with_sign(receipt.credit), "good"))
+    if receipt.reason:
+        rows.append(CardRow(_("Reason"), receipt.reason))
+    rows += [CardRow(_("Receipt"), receipt.receipt_no), signature]
+    key = f"receipt-{receipt.receipt_no}" if refund else order_key(receipt.payment_id)
+    return Card(
+        key=key,
+        banner=_("Refund — receipt") if refund else _("✓ Paid — receipt"),
+        banner_tone="accent" if refund else "good",
+        rows=tuple(rows),
+        buttons=(CardButton(f"save:{receipt.receipt_no}", _("Save receipt"), "link"),),
+    )
+
+
+def deciding_card(order: Order) -> Card:
+    """Nobody here knows yet. It says so, and asks again by itself."""
+    rows = [CardRow(_("Amount"), with_sign(order.amount), strong=True)] if order.amount.minor else []
+    rows += [CardRow(_("Sent"), clock_time(order.made_at_ms)), CardRow(_("Payment"), order.payment_id.hex()[:8])]
+    return Card(
+        key=order_key(order.payment_id),
+        banner=_("Still deciding"),
+        banner_tone="warning",
+        rows=tuple(rows),
+        text=_("The answer has not come yet. This card asks by itself and changes when it is known. Don't pay again."),
+    )
+
+
+def refusal_card(outcome: Outcome) -> Card:
+    """Not paid, why, and that no money moved."""
+    rows = []
+    if outcome.order.amount.minor:
+        rows.append(CardRow(_("Amount"), with_sign(outcome.order.amount), strong=True))
+    if outcome.retry_at_ms:
+        rows.append(CardRow(_("Free again at"), clock_time(outcome.retry_at_ms)))
+    return Card(
+        key=order_key(outcome.order.payment_id),
+        banner=_("Not paid — no money moved"),
+        banner_tone="danger",
+        rows=tuple(rows),
+        text=problem(outcome.code, outcome.text),
+    )
+
+
+def form_card(prompt: Prompt, error: str = "") -> FormCard:
+    """The subsystem's form, drawn from its data."""
+    fields = tuple(
+        FormField(f.name, f.kind, f.label, f.hint, f.rule, f.error, f.value, tuple((a, b) for a, b in f.choices))
+        for f in prompt.fields
+    )
+    submit = next((a.label for a in prompt.actions if a.name == "submit"), _("Continue"))
+    return FormCard(FORM_KEY, prompt.title, prompt.text, fields, submit, error)

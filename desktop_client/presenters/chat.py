@@ -1,0 +1,138 @@
+"""A conversation with another member."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from desktop_client.app import Member
+from desktop_client.events import ChatChanged, ConnectionChanged, RosterChanged
+from desktop_client.history import ChatMessage
+from desktop_client.i18n import _
+from desktop_client.presenters.views import Bubble, ConversationHead, ConversationView, Dot, Entry, TimeMark, Windows
+from desktop_client.wording import clock_time, looks_like_pin, time_mark
+from im_protocol.limits import TEXT_CHARS_MAX
+
+MARK_EVERY_MS = 5 * 60_000  # a pause this long gets a time mark
+
+
+class PinGuard:
+    """Catches a payment password typed into a chat: six digits are sent only when they are sent twice."""
+
+    def __init__(self, view: ConversationView) -> None:
+        self._view = view
+        self._held = ""
+
+    def lets_through(self, text: str) -> bool:
+        """Whether the text may be sent; if not, it is back in the box with a warning over it."""
+        if not looks_like_pin(text) or text == self._held:
+            if self._held:
+                self._view.show_banner("", "plain")
+            self._held = ""
+            return True
+        self._held = text
+        warning = _("This looks like a payment password. It was NOT sent. Send it again if it is something else.")
+        self._view.show_banner(warning, "warning")
+        self._view.set_draft(text)
+        return False
+
+
+class ChatPresenter:
+    """Drives one chat window."""
+
+    def __init__(self, member: Member, windows: Windows, peer_id: int, closed: Callable[[], None]) -> None:
+        self._member = member
+        self._peer_id = peer_id
+        self._closed = closed
+        self._last_at_ms = 0
+        self._shown: set[bytes] = set()
+        self.view = windows.conversation(peer_id, "member")
+        self._guard = PinGuard(self.view)
+        self.view.on_send_text = self.send
+        self.view.on_card_action = self.act
+        self.view.on_form = lambda key, values: None
+        self.view.on_check_bill = lambda: None
+        self.view.on_close = self.close
+        bus = member.bus
+        self._cancels = [
+            bus.subscribe(ChatChanged, self._on_chat),
+            bus.subscribe(RosterChanged, self._on_roster),
+            bus.subscribe(ConnectionChanged, self._on_connection),
+        ]
+        self._show_head()
+        entries: list[Entry] = []
+        for message in member.history.messages(peer_id):
+            entries += self._entries(message)
+        self.view.show_entries(entries)
+        member.messages.mark_read(peer_id)
+
+    def send(self, text: str) -> None:
+        """Send button or Enter."""
+        text = text.strip()
+        if not text:
+            return
+        if len(text) > TEXT_CHARS_MAX:
+            too_long = _("A message has at most {n} characters. It was not sent.").format(n=TEXT_CHARS_MAX)
+            self.view.show_banner(too_long, "warning")
+            self.view.set_draft(text)
+            return
+        if self._guard.lets_through(text):
+            self._member.messages.send(self._peer_id, text)
+
+    def act(self, key: str, action: str) -> None:
+        """`resend` on a message that was not sent."""
+        if action == "resend":
+            self._member.messages.resend(bytes.fromhex(key))
+
+    def close(self) -> None:
+        """The window is gone."""
+        for cancel in self._cancels:
+            cancel()
+        self._cancels.clear()
+        self._closed()
+
+    def _on_chat(self, event: ChatChanged) -> None:
+        if event.peer_id != self._peer_id or not event.message_id:
+            return
+        message = self._member.history.message(event.message_id)
+        if message is None:
+            return
+        if event.message_id in self._shown:
+            self.view.replace(message.message_id.hex(), self._bubble(message))
+        else:
+            for entry in self._entries(message):
+                self.view.append(entry)
+        if event.arrived:
+            self._member.messages.mark_read(self._peer_id)
+
+    def _entries(self, message: ChatMessage) -> list[Entry]:
+        entries: list[Entry] = []
+        if message.at_ms - self._last_at_ms >= MARK_EVERY_MS:
+            entries.append(TimeMark(time_mark(message.at_ms, int(time.time() * 1000))))
+        self._last_at_ms = max(self._last_at_ms, message.at_ms)
+        self._shown.add(message.message_id)
+        entries.append(self._bubble(message))
+        return entries
+
+    def _bubble(self, m: ChatMessage) -> Bubble:
+        name = self._member.name if m.own else self._member.roster.name_of(self._peer_id)
+        words = {"sending": _("sending…"), "sent": f"{clock_time(m.at_ms)} ✓", "failed": _("not sent")}
+        return Bubble(m.message_id.hex(), m.own, name, m.text, words.get(m.state, ""), m.state == "failed")
+
+    def _show_head(self) -> None:
+        contact = self._member.roster.contact(self._peer_id)
+        presence: Dot = contact.presence if contact is not None else "offline"
+        words = {"online": _("online"), "away": _("away"), "busy": _("busy"), "offline": _("offline")}
+        detail = contact.signature if contact is not None and contact.signature else words[presence]
+        name = self._member.roster.name_of(self._peer_id)
+        self.view.show_head(ConversationHead(self._peer_id, "member", name, detail, presence))
+
+    def _on_roster(self, event: RosterChanged) -> None:
+        if event.member_id in (0, self._peer_id):
+            self._show_head()
+
+    def _on_connection(self, event: ConnectionChanged) -> None:
+        if event.state == "connected":
+            self.view.show_banner("", "plain")
+        elif event.state == "reconnecting":
+            self.view.show_banner(_("Reconnecting… messages are sent when the connection is back."), "warning")

@@ -1,0 +1,180 @@
+"""The roster: who is there, what is due, and whether we are connected."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date
+
+from desktop_client.app import Client, Member
+from desktop_client.events import ChatChanged, ConnectionChanged, OverviewChanged, RosterChanged
+from desktop_client.i18n import _
+from desktop_client.presenters.cards import due_tone
+from desktop_client.presenters.views import Dot, Me, RosterGroup, RosterRow, RosterView, Tone, Windows
+from desktop_client.wording import clock_time, short_day
+from im_protocol.packets import Contact
+from payment.contract.messages import BillerState
+from payment.contract.money import add, with_sign
+
+TOAST_CHARS = 60
+REDRAW_MILLISECONDS = 60  # many presences in a burst are one redraw
+
+
+class RosterPresenter:
+    """Drives the roster window of one signed-in member."""
+
+    def __init__(
+        self,
+        client: Client,
+        member: Member,
+        windows: Windows,
+        open_contact: Callable[[int], None],
+        sign_out: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._member = member
+        self._windows = windows
+        self._search = ""
+        self._presence: Dot = "online"
+        self._signature = ""
+        self._redraw: Callable[[], None] | None = None
+        self.is_open_chat: Callable[[int], bool] = lambda contact_id: False
+        self.view: RosterView = windows.roster()
+        self.view.on_open_contact = open_contact
+        self.view.on_search = self.search
+        self.view.on_set_presence = self.set_presence
+        self.view.on_sign_out = sign_out
+        bus = member.bus
+        bus.subscribe(RosterChanged, lambda event: self._later())
+        bus.subscribe(OverviewChanged, lambda event: self._later())
+        bus.subscribe(ChatChanged, self._on_chat)
+        bus.subscribe(ConnectionChanged, self._on_connection)
+        self._on_connection(ConnectionChanged("connected"))
+        self.draw()
+
+    def search(self, text: str) -> None:
+        """Shows only contacts whose name, number or line holds the text."""
+        self._search = text.strip().casefold()
+        self.draw()
+
+    def set_presence(self, presence: str) -> None:
+        """How the member wants to be seen."""
+        if presence in ("online", "away", "busy", "offline"):
+            self._presence = presence  # type: ignore[assignment]
+            self._member.roster.set_presence(presence, self._signature)
+            self.draw()
+
+    def close(self) -> None:
+        if self._redraw is not None:
+            self._redraw()
+            self._redraw = None
+        self.view.close()
+
+    def draw(self) -> None:
+        """Shows everything as it is now."""
+        self._redraw = None
+        self.view.show_me(self._me())
+        groups = [self._group(g.name, g.kind, g.contacts) for g in self._member.roster.groups]
+        groups.sort(key=lambda g: g.key != "billpay")  # stable: the others keep the server's order
+        self.view.show_groups([g for g in groups if g.rows or not self._search])
+
+    def _later(self) -> None:
+        if self._redraw is None:
+            self._redraw = self._windows.call_later(REDRAW_MILLISECONDS, self.draw)
+
+    def _me(self) -> Me:
+        overview = self._member.payments.overview
+        balance = ""
+        if overview is not None and overview.accounts:
+            total = overview.accounts[0].balance
+            for account in overview.accounts[1:]:
+                if account.balance.currency == total.currency:
+                    total = add(total, account.balance)
+            balance = with_sign(total)
+        return Me(self._member.member_id, self._member.name, self._presence, self._signature, balance)
+
+    def _group(self, name: str, kind: str, contacts: list[Contact]) -> RosterGroup:
+        if kind == "billpay":
+            rows = [self._biller_row(c) for c in contacts]
+            return RosterGroup("billpay", _("Bill-pay"), str(len(contacts)), self._found(rows))
+        others = [c for c in contacts if c.id != self._member.member_id]
+        online = sum(1 for c in others if c.presence != "offline")
+        rows = [self._member_row(c) for c in sorted(others, key=lambda c: c.presence == "offline")]
+        return RosterGroup(f"members:{name}", name, f"{online}/{len(others)}", self._found(rows))
+
+    def _found(self, rows: list[RosterRow]) -> tuple[RosterRow, ...]:
+        wanted = self._search
+        if not wanted:
+            return tuple(rows)
+        return tuple(r for r in rows if wanted in f"{r.name}\n{r.contact_id}\n{r.detail}".casefold())
+
+    def _biller_row(self, contact: Contact) -> RosterRow:
+        overview = self._member.payments.overview
+        states = overview.billers if overview is not None else []
+        state = next((s for s in states if s.biller_id == contact.id), None)
+        detail, trailing, tone, dot = _biller_words(state)
+        return RosterRow(contact.id, "biller", contact.name, detail, dot, contact.icon, trailing, tone)
+
+    def _member_row(self, contact: Contact) -> RosterRow:
+        unread = self._member.history.unread(contact.id)
+        offline = contact.presence == "offline"
+        detail = contact.signature or _presence_word(contact.presence)
+        if offline:
+            detail = _presence_word("offline")
+            if contact.last_seen_ms:
+                detail += " · " + _("last seen {time}").format(time=_seen(contact.last_seen_ms))
+        if unread:
+            newest = self._member.history.messages(contact.id, 1)
+            detail = newest[-1].text.replace("\n", " ")[:TOAST_CHARS] if newest else detail
+        return RosterRow(
+            contact.id, "member", contact.name, detail, contact.presence, unread=unread, dimmed=offline and not unread
+        )
+
+    def _on_chat(self, event: ChatChanged) -> None:
+        self._later()
+        if event.arrived and not self.is_open_chat(event.peer_id):
+            message = self._member.history.message(event.message_id)
+            if message is not None:
+                text = f"{self._member.roster.name_of(event.peer_id)}: {message.text}"
+                self.view.show_toast(text[:TOAST_CHARS], "accent")
+
+    def _on_connection(self, event: ConnectionChanged) -> None:
+        words: dict[str, tuple[str, Tone]] = {
+            "connected": (_("connected"), "good"),
+            "connecting": (_("connecting…"), "muted"),
+            "reconnecting": (_("reconnecting…"), "warning"),
+            "offline": (_("offline"), "danger"),
+        }
+        self.view.show_connection(*words[event.state])
+
+
+def _biller_words(state: BillerState | None) -> tuple[str, str, Tone, Dot]:
+    """Detail line, trailing text, its tone, and the dot of a biller's row."""
+    if state is None:
+        return "", "", "plain", "none"
+    if state.state == "no_customer":
+        return _("customer number needed"), "", "muted", "none"
+    if state.state == "nothing_due" or state.due is None:
+        detail = _("nothing due")
+        if state.last_paid_on:
+            detail = _("paid {day}").format(day=short_day(state.last_paid_on))
+        return detail, "✓", "good", "online"
+    overdue = state.state == "overdue"
+    due = _("overdue since {day}") if overdue else _("due {day}")
+    detail = " · ".join(part for part in (state.place, due.format(day=short_day(state.due_on))) if part)
+    tone: Tone = "danger" if overdue else due_tone(state.due_on, date.today())  # noqa: DTZ011 the member's own day
+    return detail, with_sign(state.due), tone, "busy" if tone == "danger" else "away"
+
+
+def _presence_word(presence: str) -> str:
+    words = {"online": _("online"), "away": _("away"), "busy": _("busy"), "offline": _("offline")}
+    return words.get(presence, presence)
+
+
+def _seen(at_ms: int) -> str:
+    """The time, with the day unless it was in the last 24 hours."""
+    if time.time() * 1000 - at_ms < 86_400_000:
+        return clock_time(at_ms)
+    from datetime import datetime
+
+    return short_day(datetime.fromtimestamp(at_ms / 1000).astimezone().date().isoformat())
