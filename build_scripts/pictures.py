@@ -20,7 +20,16 @@ from desktop_client.widgets import icons  # noqa: E402
 
 ASSETS = ROOT / "assets"
 EMOJI = {"water": "💧", "mobile": "📱", "property": "🏠", "gas": "🔥", "internet": "🌐", "bill": "🧾"}
-PICKER = {"smile": "😊", "joy": "😄", "thumbs_up": "👍", "heart": "❤️", "party": "🎉", "thanks": "🙏", "cry": "😢", "coffee": "☕"}
+PICKER = {
+    "smile": "😊",
+    "joy": "😄",
+    "thumbs_up": "👍",
+    "heart": "❤️",
+    "party": "🎉",
+    "thanks": "🙏",
+    "cry": "😢",
+    "coffee": "☕",
+}
 BITMAP_SIZE = 109  # the one size that the font's bitmaps have
 SIDE = 72  # pixels, enough for the largest avatar at double density
 
@@ -31,8 +40,10 @@ SVG = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">
     </linearGradient>
   </defs>
   <rect x="8" y="8" width="240" height="240" rx="56" fill="url(#sky)"/>
-  <path d="M128 52c-48 0-86 31-86 70 0 22 12 41 31 54l-7 30 34-17c9 2 18 3 28 3 48 0 86-31 86-70s-38-70-86-70z" fill="#fff"/>
-  <path d="M92 122l26 26 48-52" fill="none" stroke="#07b25d" stroke-width="20" stroke-linecap="round" stroke-linejoin="round"/>
+  <path d="M128 52c-48 0-86 31-86 70 0 22 12 41 31 54l-7 30 34-17c9 2 18 3 28 3 48 0 86-31 86-70s-38-70-86-70z"
+        fill="#fff"/>
+  <path d="M92 122l26 26 48-52" fill="none" stroke="#07b25d" stroke-width="20"
+        stroke-linecap="round" stroke-linejoin="round"/>
 </svg>
 """
 
@@ -64,9 +75,15 @@ def logo(size: int) -> Image.Image:
     picture = Image.new("RGBA", (big, big))
     picture.paste(sky, (0, 0), mask)
     draw = ImageDraw.Draw(picture)
-    bubble = bezier([(128, 52), (80, 52), (42, 83), (42, 122)]) + bezier([(42, 122), (42, 144), (54, 163), (73, 176)])
-    bubble += [(66, 206), (100, 189)] + bezier([(100, 189), (109, 191), (118, 192), (128, 192)])
-    bubble += bezier([(128, 192), (176, 192), (214, 161), (214, 122)]) + bezier([(214, 122), (214, 83), (176, 52), (128, 52)])
+    bubble = [
+        *bezier([(128, 52), (80, 52), (42, 83), (42, 122)]),
+        *bezier([(42, 122), (42, 144), (54, 163), (73, 176)]),
+        (66, 206),
+        (100, 189),
+        *bezier([(100, 189), (109, 191), (118, 192), (128, 192)]),
+        *bezier([(128, 192), (176, 192), (214, 161), (214, 122)]),
+        *bezier([(214, 122), (214, 83), (176, 52), (128, 52)]),
+    ]
     draw.polygon([(x * k, y * k) for x, y in bubble], fill="#ffffff")
     tick = [(92 * k, 122 * k), (118 * k, 148 * k), (166 * k, 96 * k)]
     draw.line(tick, fill="#07b25d", width=round(20 * k), joint="curve")

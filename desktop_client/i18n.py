@@ -78,7 +78,7 @@ def _load(lang: str) -> gettext.NullTranslations:
 
 
 def parse_po(text: str) -> dict[str, str]:
-    """The messages of a .po file: msgid (singular, NUL, plural) to msgstr (forms joined by NUL). Fuzzy ones are left out."""
+    """The messages of a .po file: msgid (singular, NUL, plural) to msgstr (forms joined by NUL); no fuzzy ones."""
     messages: dict[str, str] = {}
     for block in text.replace("\r\n", "\n").split("\n\n"):
         parts: dict[str, str] = {}

@@ -158,12 +158,12 @@ DARK = Palette(
 )
 
 AVATAR_COLORS = (
+    "#26a69a",
     "#ef5350",
     "#66bb6a",
+    "#ab47bc",
     "#ff8a65",
     "#42a5f5",
-    "#ab47bc",
-    "#26a69a",
     "#ffa726",
     "#8d6e63",
     "#5c6bc0",
@@ -193,7 +193,7 @@ FAMILIES = (
     "Helvetica Neue",
     "DejaVu Sans",
 )
-FONTS: dict[str, tuple[int, str]] = {  # name: (design pixels, weight)
+FONTS: dict[str, tuple[int, Literal["normal", "bold"]]] = {  # name: (design pixels, weight)
     "tiny": (11, "normal"),
     "small": (12, "normal"),
     "small_bold": (12, "bold"),
@@ -220,7 +220,7 @@ class Ui:
         self.scale = scale or self._density(root)
         self.family = self._family(root)
         self._fonts = {
-            name: tkfont.Font(root=root, family=self.family, size=-self.px(size), weight="bold" if weight == "bold" else "normal")
+            name: tkfont.Font(root=root, family=self.family, size=-self.px(size), weight=weight)
             for name, (size, weight) in FONTS.items()
         }
         self._watchers: list[Callable[[], None]] = []
@@ -329,4 +329,4 @@ def system_mode() -> Mode:
 
 def avatar_color(contact_id: int) -> str:
     """Each contact keeps one colour on every device."""
-    return AVATAR_COLORS[contact_id * 7 % len(AVATAR_COLORS)]
+    return AVATAR_COLORS[contact_id % len(AVATAR_COLORS)]

@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from desktop_client.i18n import _
 from desktop_client.presenters.views import Bubble, Card, CardButton, CardRow, TimeMark
 from desktop_client.widgets.contact import Face, draw_avatar
 from desktop_client.widgets.pill import Pill
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
-    from desktop_client.widgets.virtual import Pen
+    from desktop_client.widgets.virtual import Anchor, Pen
 
-GAP = 14  # design pixels under each entry
+GAP = 12  # design pixels under each entry
 SIDE = 16
 AVATAR = 30
 LEFT = SIDE + AVATAR + 8
@@ -42,7 +43,7 @@ def draw_time(pen: Pen, entry: TimeMark, top: int, width: int) -> int:
     item = pen.text(
         width / 2, top + px(4), entry.text, "small", pen.ui.c.muted, anchor="n", width=width - px(60), justify="center"
     )
-    return pen.height_of(item) + px(4 + 8)
+    return pen.height_of(item) + px(4 + 7)
 
 
 def draw_bubble(pen: Pen, entry: Bubble, top: int, width: int, hooks: Hooks) -> int:
@@ -60,15 +61,44 @@ def draw_bubble(pen: Pen, entry: Bubble, top: int, width: int, hooks: Hooks) -> 
     face = hooks.own if entry.own else hooks.other
     if entry.author_name:
         face = Face(face.contact_id, entry.author_name, face.kind, face.icon)
-    draw_avatar(pen, width - px(SIDE + AVATAR) if entry.own else px(SIDE), top, face, px(AVATAR), c.stream, "avatar_small")
+    draw_avatar(
+        pen, width - px(SIDE + AVATAR) if entry.own else px(SIDE), top, face, px(AVATAR), c.stream, "avatar_small"
+    )
     height = high
     if entry.status:
         tone = c.danger if entry.failed else c.muted
-        anchor, at = ("ne", width - px(LEFT)) if entry.own else ("nw", px(LEFT))
+        anchor: Anchor = "ne" if entry.own else "nw"
+        at = width - px(LEFT) if entry.own else px(LEFT)
         height += px(3)
         status = pen.text(at, top + height, entry.status, "tiny", tone, anchor=anchor, width=width - 2 * px(LEFT))
         height += pen.height_of(status)
-    return height + px(GAP - 4)
+    if entry.own and entry.failed:
+        height += _draw_resend(pen, entry.key, top + height, width, hooks)
+    return height + px(GAP - 2)
+
+
+def _draw_resend(pen: Pen, key: str, top: int, width: int, hooks: Hooks) -> int:
+    """A message that was not sent can be sent again by its own button."""
+    ui = pen.ui
+
+    def resend() -> None:
+        hooks.on_action(key, "resend")
+
+    pill = Pill(
+        pen.canvas,
+        ui,
+        _("Send again"),
+        resend,
+        action="resend",
+        style="link",
+        back=ui.c.stream,
+        height=24,
+        font="small",
+        pad=6,
+    )
+    wide = pill.needed_width()
+    pen.window(width - ui.px(LEFT) - wide, top, pill, wide, ui.px(24))
+    return ui.px(24)
 
 
 class CardPen:
@@ -107,7 +137,9 @@ class CardPen:
         )
         height = self.pen.height_of(item) + ui.px(17)
         color = ui.c.muted if tone in ("plain", "muted") else ui.tone(tone)
-        self.pen.below(self.pen.picture(self.left, self.y, ui.paint.box(self.width, height, ui.px(10), color, corners="ne")))
+        self.pen.below(
+            self.pen.picture(self.left, self.y, ui.paint.box(self.width, height, ui.px(10), color, corners="ne"))
+        )
         self.y += height
 
     def row(self, row: CardRow) -> None:
@@ -131,7 +163,9 @@ class CardPen:
         if all(button.style == "link" for button in buttons):
             self.space(3)
             share = self.width // len(pills)
-            self._place([(pill, self.left + n * share + self.ui.px(4), share - self.ui.px(8)) for n, pill in enumerate(pills)])
+            self._place(
+                [(pill, self.left + n * share + self.ui.px(4), share - self.ui.px(8)) for n, pill in enumerate(pills)]
+            )
             self.space(3)
             return
         self.space(10)
@@ -155,7 +189,7 @@ class CardPen:
         self.space(10)
 
     def _place(self, places: list[tuple[Pill, int, int]]) -> None:
-        height = self.ui.px(BUTTON_HEIGHT if places[0][0]._style != "link" else 30)
+        height = self.ui.px(BUTTON_HEIGHT if places[0][0].style != "link" else 30)
         for pill, x, width in places:
             pill.stretch(width)
             self.pen.window(x, self.y, pill, width, height)
@@ -199,16 +233,17 @@ def draw_card(pen: Pen, entry: Card, top: int, width: int, hooks: Hooks) -> int:
     c = card.ui.c
     if entry.banner:
         card.banner(entry.banner, entry.banner_tone)
-    if entry.headline or entry.amount or entry.note or entry.text:
+    parts = (
+        (entry.headline, "label", c.muted),
+        (entry.amount, "amount", c.text),
+        (entry.note, "label", card.ui.tone(entry.note_tone)),
+        (entry.text, "label", c.text),
+    )
+    if any(text for text, _font, _color in parts):
         card.space(12)
-        if entry.headline:
-            card.paragraph(entry.headline, "label", c.muted, 2)
-        if entry.amount:
-            card.paragraph(entry.amount, "amount", c.text, 2)
-        if entry.note:
-            card.paragraph(entry.note, "label", card.ui.tone(entry.note_tone), 2)
-        if entry.text:
-            card.paragraph(entry.text, "label", c.text, 2)
+        for text, font, color in parts:
+            if text:
+                card.paragraph(text, font, color, 2)
         card.space(8)
         if entry.rows:
             card.rule()

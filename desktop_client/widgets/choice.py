@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_client.widgets.contact import fit
 from desktop_client.widgets.focus import has_focus
+from desktop_client.widgets.virtual import Anchor
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -31,7 +32,9 @@ class Choice(tkinter.Canvas):
     ) -> None:
         """`choices` are (key, text); `label` stands at the left, the chosen text then at the right."""
         back = back or ui.c.window
-        super().__init__(master, height=ui.px(height), background=back, bd=0, highlightthickness=0, takefocus=1, cursor="hand2")
+        super().__init__(
+            master, height=ui.px(height), background=back, bd=0, highlightthickness=0, takefocus=1, cursor="hand2"
+        )
         self._ui = ui
         self.action = name
         self._label = label
@@ -78,9 +81,10 @@ class Choice(tkinter.Canvas):
         if self._label:
             self.create_text(px(13), height / 2, text=self._label, anchor="w", font=ui.font("label"), fill=c.text)
             room -= int(ui.font("label").measure(self._label)) + px(12)
-        anchor, at = ("e", right) if self._label else ("w", px(13))
+        anchor: Anchor = "e" if self._label else "w"
+        at = right if self._label else px(13)
         self.create_text(
-            at, height / 2, text=fit(ui.font("label"), text, room), anchor=anchor, font=ui.font("label"), fill=c.text  # type: ignore[arg-type]
+            at, height / 2, text=fit(ui.font("label"), text, room), anchor=anchor, font=ui.font("label"), fill=c.text
         )
 
     def _open(self, _event: tkinter.Event[Any]) -> str:

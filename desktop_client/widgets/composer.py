@@ -56,8 +56,8 @@ class Composer(tkinter.Frame):
         self.text.pack(fill="x", padx=px(16), pady=(px(4), 0))
         row = tkinter.Frame(self, background=c.window)
         row.pack(fill="x", padx=px(16), pady=(px(4), px(12)))
-        self.send = Pill(row, ui, _("Send"), self._send, action="send", height=31, font="label", pad=18)
-        self.send.pack(side="right")
+        self.send_button = Pill(row, ui, _("Send"), self._send, action="send", height=31, font="label", pad=18)
+        self.send_button.pack(side="right")
         hint = _("Enter sends · Ctrl+Enter new line")
         Line(row, ui, hint, font="small", color=c.muted).pack(side="right", padx=(0, px(8)))
         for key in ("<Return>", "<KP_Enter>"):
@@ -85,7 +85,9 @@ class Composer(tkinter.Frame):
         ui, c, px = self._ui, self._ui.c, self._ui.px
         self._tools = tkinter.Frame(self, background=c.window)
         self._tools.pack(fill="x", padx=px(10), pady=(px(6), 0))
-        self._smile = Pill(self._tools, ui, "", self._toggle_emoji, action="emoji", style="quiet", height=28, icon="smile")
+        self._smile = Pill(
+            self._tools, ui, "", self._toggle_emoji, action="emoji", style="quiet", height=28, icon="smile"
+        )
         self._smile.pack(side="left")
         self._strip: tkinter.Frame | None = None
 
@@ -102,7 +104,7 @@ class Composer(tkinter.Frame):
             picture = ui.paint.emoji(name, px(20))
             button = tkinter.Button(
                 self._strip,
-                image=picture,  # type: ignore[arg-type]
+                image=picture,
                 command=lambda s=sign: self.insert(s),  # type: ignore[misc]
                 bd=0,
                 padx=px(3),
@@ -137,10 +139,10 @@ class Composer(tkinter.Frame):
         return "break"
 
     def _on_tab(self, _event: tkinter.Event[Any]) -> str:
-        self.send.focus_set()
+        self.send_button.focus_set()
         return "break"
 
     def _on_change(self, _event: tkinter.Event[Any] | None) -> None:
         text = self.get().strip()
-        self.send.set(enabled=bool(text) and len(text) <= TEXT_CHARS_MAX)
+        self.send_button.set(enabled=bool(text) and len(text) <= TEXT_CHARS_MAX)
         self.text.edit_modified(False)

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from desktop_client.theme import Ui
     from desktop_client.widgets.virtual import Pen
 
-SIGNS = {"⚡": "electricity", "💧": "water", "📱": "mobile", "🏠": "property", "🔥": "gas", "🌐": "internet", "🧾": "bill"}
+SIGNS = {
+    "⚡": "electricity",
+    "💧": "water",
+    "📱": "mobile",
+    "🏠": "property",
+    "🔥": "gas",
+    "🌐": "internet",
+    "🧾": "bill",
+}
 NO_PICTURE = "bill"
 ELLIPSIS = "…"
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PIN_DIGITS = 6
 MASK = "●"
+CONTROL = 0x4  # the bit of the Control key in an event's state
 
 
 class Field(tkinter.Frame):
@@ -89,7 +90,17 @@ class Field(tkinter.Frame):
             self._left += ui.px(22)
         self.eye: Pill | None = None
         if secret:
-            self.eye = Pill(self, ui, "", self._toggle, action="show_password", style="quiet", back=self._fill, height=28, icon="eye")
+            self.eye = Pill(
+                self,
+                ui,
+                "",
+                self._toggle,
+                action="show_password",
+                style="quiet",
+                back=self._fill,
+                height=28,
+                icon="eye",
+            )
             self.eye.place(relx=1.0, x=-ui.px(6), rely=0.5, anchor="e")
             self._right = ui.px(40)
         self.bind("<Configure>", self._on_size)
@@ -151,7 +162,9 @@ class Field(tkinter.Frame):
 class PinBoxes(tkinter.Frame):
     """Six boxes with dots. Takes digits, paste, BackSpace; `changed` is called with the number of digits."""
 
-    def __init__(self, master: tkinter.Misc, ui: Ui, changed: Callable[[int], None], submit: Callable[[], None]) -> None:
+    def __init__(
+        self, master: tkinter.Misc, ui: Ui, changed: Callable[[int], None], submit: Callable[[], None]
+    ) -> None:
         super().__init__(master, background=ui.c.window, takefocus=1, highlightthickness=0, bd=0)
         self._ui = ui
         self._changed = changed
@@ -207,7 +220,9 @@ class PinBoxes(tkinter.Frame):
             here = focused and position == min(len(self._digits), PIN_DIGITS - 1)
             color = c.danger if self._error else c.accent if (filled or here) and self._enabled else c.line
             line = ui.px(2) if here else max(1, ui.px(1))
-            picture = ui.paint.pin_box(width, height, ui.px(6), c.field, color, line, c.text if filled else "", c.muted if here else "")
+            picture = ui.paint.pin_box(
+                width, height, ui.px(6), c.field, color, line, c.text if filled else "", c.muted if here else ""
+            )
             box.configure(image=picture)
             box.picture = picture  # type: ignore[attr-defined]
 
@@ -222,7 +237,7 @@ class PinBoxes(tkinter.Frame):
                 self._digits.pop()
             self._tell()
             return "break"
-        if event.char in tuple("0123456789") and not event.state & 0x4:
+        if event.char in tuple("0123456789") and not int(event.state) & CONTROL:
             self._add(event.char)
             return "break"
         return None

@@ -1,4 +1,4 @@
-"""Which widget has the focus. Tk's own menus are no Python widgets, so tkinter's focus_get() fails while one is open."""
+"""Which widget has the focus. Tk's own menus are no Python widgets, so tkinter's focus_get() fails at an open one."""
 
 from __future__ import annotations
 

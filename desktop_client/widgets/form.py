@@ -22,12 +22,16 @@ class FormState:
     """What was typed into one form so far; it outlives the widgets, which exist only while they are seen."""
 
     def __init__(self, master: tkinter.Misc, form: FormCard) -> None:
-        self.values = {f.name: tkinter.StringVar(master, f.value or (f.choices[0][0] if f.choices else "")) for f in form.fields}
+        self.values = {
+            f.name: tkinter.StringVar(master, f.value or (f.choices[0][0] if f.choices else "")) for f in form.fields
+        }
         self.errors: dict[str, str] = {f.name: f.error for f in form.fields if f.error and not f.rule}
 
     def check(self, form: FormCard) -> bool:
         """Hold each value against its field's rule; the misses are in `errors`."""
-        self.errors = {f.name: f.error or f.hint for f in form.fields if not obeys(f, self.values[f.name].get().strip())}
+        self.errors = {
+            f.name: f.error or f.hint for f in form.fields if not obeys(f, self.values[f.name].get().strip())
+        }
         return not self.errors
 
     def take(self) -> dict[str, str]:

@@ -29,7 +29,9 @@ def presence_text(presence: str) -> str:
 class RosterHeader(tkinter.Canvas):
     """Drawn on one canvas over a gradient; the name opens the presence menu by click, Enter, Space or Down."""
 
-    def __init__(self, master: tkinter.Misc, ui: Ui, on_presence: Callable[[str], None], search: tkinter.StringVar) -> None:
+    def __init__(
+        self, master: tkinter.Misc, ui: Ui, on_presence: Callable[[str], None], search: tkinter.StringVar
+    ) -> None:
         super().__init__(
             master, height=ui.px(HEIGHT), bd=0, highlightthickness=0, background=ui.c.header_from, takefocus=1
         )
@@ -85,7 +87,9 @@ class RosterHeader(tkinter.Canvas):
         self._avatar, letter = avatar(ui, Face(me.member_id, me.name, dot=me.presence), px(AVATAR), c.header_from)
         self.create_image(px(SIDE), px(14), image=self._avatar, anchor="nw", tags="name")
         middle = px(SIDE) + px(AVATAR) / 2
-        self.create_text(middle, px(14 + AVATAR / 2), text=letter, font=ui.font("avatar_large"), fill=c.header_text, tags="name")
+        self.create_text(
+            middle, px(14 + AVATAR / 2), text=letter, font=ui.font("avatar_large"), fill=c.header_text, tags="name"
+        )
         right = width - px(SIDE)
         room = right - px(78)
         if me.balance:
@@ -93,12 +97,22 @@ class RosterHeader(tkinter.Canvas):
             self.create_text(right, px(50), text=me.balance, font=ui.font("title"), fill=c.header_text, anchor="e")
             room -= max(int(ui.font("title").measure(me.balance)), int(ui.font("small").measure(_("Balance")))) + px(10)
         name = fit(ui.font("title"), me.name, room - px(18))
-        item = self.create_text(px(78), px(31), text=name, font=ui.font("title"), fill=c.header_text, anchor="w", tags="name")
+        item = self.create_text(
+            px(78), px(31), text=name, font=ui.font("title"), fill=c.header_text, anchor="w", tags="name"
+        )
         end = self.bbox(item)[2]
         self._arrow = ui.paint.icon("down", px(14), c.header_text)
         self.create_image(end + px(3), px(32), image=self._arrow, anchor="w", tags="name")
-        line = f"{me.member_id} · {me.signature}" if me.signature else f"{me.member_id} · {presence_text(me.presence if me.presence != 'none' else 'online')}"
-        self.create_text(px(78), px(53), text=fit(ui.font("small"), line, room), font=ui.font("small"), fill=c.header_muted, anchor="w")
+        said = me.signature or presence_text("online" if me.presence == "none" else me.presence)
+        line = f"{me.member_id} · {said}"
+        self.create_text(
+            px(78),
+            px(53),
+            text=fit(ui.font("small"), line, room),
+            font=ui.font("small"),
+            fill=c.header_muted,
+            anchor="w",
+        )
         if has_focus(self):
             self.create_rectangle(px(73), px(19), end + px(20), px(43), outline=c.header_text, width=max(1, px(1)))
 

@@ -37,7 +37,9 @@ class Pencil:
             self._draw.ellipse(area, fill=255)
 
     def arc(self, area: tuple[float, float, float, float], start: float, end: float, wide: float = STROKE) -> None:
-        self._draw.arc(tuple(v * self._step for v in area), start, end, fill=255, width=max(1, round(wide * self._step)))
+        self._draw.arc(
+            tuple(v * self._step for v in area), start, end, fill=255, width=max(1, round(wide * self._step))
+        )
 
     def box(self, area: tuple[float, float, float, float], radius: float, fill: int = 255, wide: float = 0) -> None:
         spots = tuple(v * self._step for v in area)

@@ -54,7 +54,15 @@ class Painter:
         return self._keep(("gradient", width, height, start, end), lambda: _gradient(width, height, start, end))
 
     def avatar(
-        self, size: int, fill: str, *, picture: str = "", dot: str = "", ring: str = "", dim: str = "", share: float = 0.5
+        self,
+        size: int,
+        fill: str,
+        *,
+        picture: str = "",
+        dot: str = "",
+        ring: str = "",
+        dim: str = "",
+        share: float = 0.5,
     ) -> ImageTk.PhotoImage:
         """A coloured rounded square; `picture` names an emoji file, `dot` a presence colour in a ring of colour `ring`.
 
@@ -65,11 +73,15 @@ class Painter:
 
     def emoji(self, name: str, size: int) -> ImageTk.PhotoImage:
         """One of the bundled colour emoji."""
-        return self._keep(("emoji", name, size), lambda: self._file("emoji", name).resize((size, size), Image.Resampling.LANCZOS))
+        return self._keep(
+            ("emoji", name, size), lambda: self._file("emoji", name).resize((size, size), Image.Resampling.LANCZOS)
+        )
 
     def logo(self, size: int) -> ImageTk.PhotoImage:
         """The application's icon."""
-        return self._keep(("logo", size), lambda: self._file("icon", "billbuddy-256").resize((size, size), Image.Resampling.LANCZOS))
+        return self._keep(
+            ("logo", size), lambda: self._file("icon", "billbuddy-256").resize((size, size), Image.Resampling.LANCZOS)
+        )
 
     def icon(self, name: str, size: int, color: str) -> ImageTk.PhotoImage:
         """A line icon of `icons`."""

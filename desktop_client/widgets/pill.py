@@ -44,18 +44,21 @@ class Pill(tkinter.Button):
     ) -> None:
         """`width` and `height` in design pixels (width 0: as the text needs), `back` the colour around the corners."""
         self._ui = ui
-        self._style = style
+        self.style = style
         self._back = back or ui.c.window
         self._height = ui.px(height)
         self._wish = ui.px(width)
         self._pad = ui.px(pad)
         self._icon = icon
         self._font_name = font
+        self._command = command
         self.action = action
+        # Not Tk's own state: Tk draws a disabled button with a picture through a stipple.
+        self.enabled = enabled
         super().__init__(
             master,
             text=text,
-            command=command,
+            command=self._run,
             font=ui.font(font),
             bd=0,
             padx=0,
@@ -64,11 +67,10 @@ class Pill(tkinter.Button):
             relief="flat",
             overrelief="flat",
             compound="center",
-            takefocus=1,
+            takefocus=enabled,
             cursor="hand2" if enabled else "",
             background=self._back,
             activebackground=self._back,
-            state="normal" if enabled else "disabled",
         )
         self._inside = False
         for event in ("<Enter>", "<Leave>", "<FocusIn>", "<FocusOut>", "<ButtonPress-1>", "<ButtonRelease-1>"):
@@ -82,9 +84,10 @@ class Pill(tkinter.Button):
         if text is not None:
             self.configure(text=text)
         if enabled is not None:
-            self.configure(state="normal" if enabled else "disabled", cursor="hand2" if enabled else "")
+            self.enabled = enabled
+            self.configure(takefocus=enabled, cursor="hand2" if enabled else "")
         if style is not None:
-            self._style = style
+            self.style = style
         self.draw()
 
     def stretch(self, width: int) -> None:
@@ -101,10 +104,11 @@ class Pill(tkinter.Button):
     def draw(self, pressed: bool = False) -> None:
         """Take the picture of the present state."""
         ui, c = self._ui, self._ui.c
-        fill, hover, down, text, outline = (getattr(c, name) if name else "" for name in STYLES[self._style])
-        enabled = self["state"] != "disabled"
+        fill, hover, down, text, outline = (getattr(c, name) if name else "" for name in STYLES[self.style])
+        enabled = self.enabled
         if not enabled:
-            fill, text, outline = (c.disabled if fill else ""), (c.on_disabled if fill else c.faint), (c.line if outline else "")
+            text = c.on_disabled if fill else c.faint
+            fill, outline = c.disabled if fill else "", c.line if outline else ""
         elif pressed:
             fill = down
         elif self._inside:
@@ -112,7 +116,7 @@ class Pill(tkinter.Button):
         focused = enabled and has_focus(self)
         ring = ""
         if focused:
-            ring = c.text if self._style in ("primary", "danger") else c.accent
+            ring = c.text if self.style in ("primary", "danger") else c.accent
         width = self._wish or self.needed_width()
         picture = ui.paint.box(
             width, self._height, ui.px(6), fill or self._back, outline=outline, line=max(1, ui.px(1)), ring=ring
@@ -127,15 +131,10 @@ class Pill(tkinter.Button):
     def _overlay(self, width: int, color: str) -> None:
         """An icon button shows the icon; hover and focus are its background."""
         side = min(width, self._height)
-        self._icon_picture = self._ui.paint.icon_on(
-            self._icon, side, round(side * 0.6), color, self._picture_key(side, color)
-        )
-        self.configure(image=self._icon_picture, text="")
-
-    def _picture_key(self, side: int, color: str) -> tuple[str, str]:
         c = self._ui.c
-        fill = c.hover if self._inside else self._back
-        return fill, c.accent if has_focus(self) else ""
+        back = (c.hover if self._inside else self._back, c.accent if has_focus(self) else "")
+        self._icon_picture = self._ui.paint.icon_on(self._icon, side, round(side * 0.6), color, back)
+        self.configure(image=self._icon_picture, text="")
 
     def set_icon(self, icon: str) -> None:
         self._icon = icon
@@ -153,6 +152,10 @@ class Pill(tkinter.Button):
     def _redraw(self) -> None:
         if self.winfo_exists():
             self.draw()
+
+    def _run(self) -> None:
+        if self.enabled:
+            self._command()
 
     def _on_return(self, _event: tkinter.Event[Any]) -> str:
         self.invoke()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tkinter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from desktop_client.presenters.views import RosterGroup, RosterRow
@@ -32,6 +33,7 @@ class RosterList(VirtualList):
         self._groups: tuple[RosterGroup, ...] = ()
         self._items: list[Item] = []
         self.folded: set[str] = set()
+        self._unfold = False
         self._selected = -1
         self._hover = -1
         self._empty = ""
@@ -43,7 +45,7 @@ class RosterList(VirtualList):
         canvas.bind("<FocusIn>", lambda _e: self._on_focus())
         canvas.bind("<FocusOut>", lambda _e: self._redraw_one(self._selected))
         for key, step in (("Up", -1), ("Down", 1), ("Prior", -8), ("Next", 8)):
-            canvas.bind(f"<{key}>", lambda _e, by=step: self._move(by))
+            canvas.bind(f"<{key}>", partial(self._on_arrow, step))
         canvas.bind("<Home>", lambda _e: self._select(0))
         canvas.bind("<End>", lambda _e: self._select(len(self._items) - 1))
         canvas.bind("<Left>", lambda _e: self._fold(True))
@@ -53,8 +55,12 @@ class RosterList(VirtualList):
 
     # -- verbs
 
-    def show(self, groups: Sequence[RosterGroup], empty_text: str = "") -> None:
-        """Show these groups; only what differs is drawn again, and place and selection stay."""
+    def show(self, groups: Sequence[RosterGroup], empty_text: str = "", *, unfold: bool = False) -> None:
+        """Show these groups; only what differs is drawn again, and place and selection stay.
+
+        `unfold` shows folded groups too, as results of a search.
+        """
+        self._unfold = unfold
         self._groups = tuple(groups)
         chosen = self.selected_id()
         old = self._items
@@ -181,7 +187,7 @@ class RosterList(VirtualList):
         items: list[Item] = []
         for group in self._groups:
             items.append(group)
-            if group.key not in self.folded:
+            if self._unfold or group.key not in self.folded:
                 items.extend(group.rows)
         return items
 
@@ -215,6 +221,9 @@ class RosterList(VirtualList):
             self._redraw_one(index)
             self.see(index)
         return "break"
+
+    def _on_arrow(self, by: int, _event: tkinter.Event[Any]) -> str:
+        return self._move(by)
 
     def _move(self, by: int) -> str:
         start = self._selected if self._selected >= 0 else -1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tkinter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from desktop_client.presenters.views import Bubble, Card, Entry, FormCard, TimeMark
 from desktop_client.widgets import cards, form
@@ -28,8 +29,12 @@ class Stream(VirtualList):
         self._entries: list[Entry] = []
         self._forms: dict[str, form.FormState] = {}
         for key, step in (("Up", -56), ("Down", 56), ("Prior", -300), ("Next", 300)):
-            self.canvas.bind(f"<{key}>", lambda _e, by=step: self.scroll(ui.px(by)))
+            self.canvas.bind(f"<{key}>", partial(self._on_arrow, ui.px(step)))
         self.canvas.bind("<End>", lambda _e: self.scroll_to_end())
+
+    def _on_arrow(self, pixels: int, _event: tkinter.Event[Any]) -> str:
+        self.scroll(pixels)
+        return "break"
 
     def entries(self) -> list[Entry]:
         return list(self._entries)
@@ -72,7 +77,7 @@ class Stream(VirtualList):
         pen = self._drawn.get(index)
         for widget in pen.widgets if pen else ():
             target = getattr(widget, "entry", widget)
-            if str(target["state"] if "state" in target.keys() else "normal") != "disabled":  # noqa: SIM118
+            if getattr(target, "enabled", True):
                 target.focus_set()
                 return
         self.canvas.focus_set()
@@ -88,7 +93,7 @@ class Stream(VirtualList):
         return px(220)
 
     def draw(self, pen: Pen, index: int, top: int, width: int) -> int:
-        first = self.ui.px(14) if index == 0 else 0
+        first = self.ui.px(8) if index == 0 else 0
         height = first + self._draw_entry(pen, index, top + first, width)
         for widget in pen.widgets:
             bind_wheel(widget, self)

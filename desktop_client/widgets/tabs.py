@@ -21,12 +21,19 @@ class Tabs(tkinter.Canvas):
         self, master: tkinter.Misc, ui: Ui, tabs: Sequence[tuple[str, str]], chosen: str, changed: Callable[[str], None]
     ) -> None:
         super().__init__(
-            master, height=ui.px(HEIGHT), bd=0, highlightthickness=0, background=ui.c.window, takefocus=1, cursor="hand2"
+            master,
+            height=ui.px(HEIGHT),
+            bd=0,
+            highlightthickness=0,
+            background=ui.c.window,
+            takefocus=1,
+            cursor="hand2",
         )
         self.action = "tabs"
         self._ui = ui
         self._tabs = tuple(tabs)
         self._changed = changed
+        self._pictures: list[Any] = []
         self._badges: dict[str, int] = {}
         self.chosen = chosen
         for event in ("<Configure>", "<FocusIn>", "<FocusOut>"):
@@ -67,7 +74,9 @@ class Tabs(tkinter.Canvas):
             here = key == self.chosen
             badge = self._badges.get(key, 0)
             middle = share * (n + 0.5) - (px(11) if badge else 0)
-            item = self.create_text(middle, height / 2, text=text, font=ui.font("body"), fill=c.accent if here else c.muted)
+            item = self.create_text(
+                middle, height / 2, text=text, font=ui.font("body"), fill=c.accent if here else c.muted
+            )
             if here:
                 self.create_rectangle(n * share, height - px(2), (n + 1) * share, height, width=0, fill=c.accent)
                 if has_focus(self):

@@ -43,7 +43,9 @@ class Toast(tkinter.Label):
         super().destroy()
 
 
-def show_toast(holder: dict[str, Any], master: tkinter.Misc, ui: Ui, text: str, tone: str, bottom: int = MARGIN) -> None:
+def show_toast(
+    holder: dict[str, Any], master: tkinter.Misc, ui: Ui, text: str, tone: str, bottom: int = MARGIN
+) -> None:
     """Show a notice on `master`; `holder` remembers the one that it replaces."""
     old = holder.get("toast")
     if old is not None and old.winfo_exists():

@@ -6,13 +6,15 @@ import tkinter
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from desktop_client.widgets.scrollbar import ThinScrollbar
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
+Anchor = Literal["nw", "n", "ne", "w", "center", "e", "sw", "s", "se"]
+Justify = Literal["left", "center", "right"]
 WHEEL_STEP = 56  # design pixels a notch
 MARGIN = 80  # design pixels drawn above and below what is seen, so that a notch never shows a gap
 
@@ -29,17 +31,26 @@ class Pen:
         self._pictures: list[Any] = []
 
     def text(
-        self, x: float, y: float, text: str, font: str, color: str, *, anchor: str = "nw", width: int = 0, justify: str = "left"
+        self,
+        x: float,
+        y: float,
+        text: str,
+        font: str,
+        color: str,
+        *,
+        anchor: Anchor = "nw",
+        width: int = 0,
+        justify: Justify = "left",
     ) -> int:
         item = self.canvas.create_text(
-            x, y, text=text, font=self.ui.font(font), fill=color, anchor=anchor, width=width, justify=justify  # type: ignore[arg-type]
+            x, y, text=text, font=self.ui.font(font), fill=color, anchor=anchor, width=width, justify=justify
         )
         self.ids.append(item)
         self.texts.append(text)
         return item
 
-    def picture(self, x: float, y: float, picture: Any, anchor: str = "nw") -> int:
-        item = self.canvas.create_image(x, y, image=picture, anchor=anchor)  # type: ignore[arg-type]
+    def picture(self, x: float, y: float, picture: Any, anchor: Anchor = "nw") -> int:
+        item = self.canvas.create_image(x, y, image=picture, anchor=anchor)
         self.ids.append(item)
         self._pictures.append(picture)
         return item
@@ -245,7 +256,7 @@ class VirtualList(tkinter.Frame):
             pen.wipe()
         self._drawn.clear()
 
-    def _on_scroll(self, first: str, last: str) -> None:
+    def _on_scroll(self, first: float, last: float) -> None:
         self._bar.set(first, last)
         if not self._busy:
             self.render()

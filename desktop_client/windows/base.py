@@ -108,7 +108,8 @@ class BaseWindow:
 
     def buttons(self) -> dict[str, Any]:
         """All buttons by action name."""
-        return {w.action: w for w in walk(self.top) if isinstance(w, tkinter.Button) and getattr(w, "action", "")}
+        named = ((str(getattr(w, "action", "")), w) for w in walk(self.top) if isinstance(w, tkinter.Button))
+        return {action: button for action, button in named if action}
 
     def texts(self) -> list[str]:
         """Every text that the window shows at this moment, top to bottom by widget; secrets as dots."""
@@ -159,7 +160,7 @@ def make_root(tell: Callable[[str], None] | None = None) -> tkinter.Tk:
         if tell is not None:
             tell(str(error) or kind.__name__)
 
-    root.report_callback_exception = report  # type: ignore[assignment]
+    root.report_callback_exception = report
     if sys.platform == "win32":
         _sharp_on_windows()
     return root

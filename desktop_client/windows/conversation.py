@@ -1,6 +1,6 @@
 """A conversation: a biller's cards, or a chat with a member. One window class, two lower ends.
 
-    python -m desktop_client.windows.conversation [--chat]
+python -m desktop_client.windows.conversation [--chat]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from desktop_client.widgets.stream import Stream
 from desktop_client.widgets.text import Line, RuleLine
 from desktop_client.windows.base import BaseWindow, nothing
 
-SIZE = (520, 610)
+SIZE = (520, 630)
 MINIMUM = (380, 420)
 HEAD = 57
 FOOT = 30
@@ -99,7 +99,14 @@ class ConversationWindow(BaseWindow):
         w.check_bill = None
         if self.kind == "biller":
             w.check_bill = Pill(
-                w.head, ui, _("Check bill"), lambda: self.on_check_bill(), action="check_bill", style="outline", height=30, font="label"
+                w.head,
+                ui,
+                _("Check bill"),
+                lambda: self.on_check_bill(),
+                action="check_bill",
+                style="outline",
+                height=30,
+                font="label",
             )
         RuleLine(top, ui).pack(side="top", fill="x")
         if self.kind == "biller":
@@ -189,7 +196,9 @@ class ConversationWindow(BaseWindow):
             end = canvas.bbox(item)[2] + px(6)
             self._tick = ui.paint.icon("check", px(13), c.accent)
             canvas.create_image(end, px(21), image=self._tick, anchor="w")
-            canvas.create_text(end + px(15), px(21), text=badge_text, font=ui.font("small_bold"), fill=c.accent, anchor="w")
+            canvas.create_text(
+                end + px(15), px(21), text=badge_text, font=ui.font("small_bold"), fill=c.accent, anchor="w"
+            )
         detail = fit(ui.font("small"), head.detail, room)
         canvas.create_text(px(TEXT_LEFT), px(40), text=detail, font=ui.font("small"), fill=c.muted, anchor="w")
 

@@ -1,6 +1,6 @@
 """The sign-in window: member id, password, server; the line below tells which server and whether its key is pinned.
 
-    python -m desktop_client.windows.login
+python -m desktop_client.windows.login
 """
 
 from __future__ import annotations
@@ -74,9 +74,11 @@ class LoginWindow(BaseWindow):
 
     def show_error(self, message: str, field_name: str = "") -> None:
         self._show_error(message, field_name)
-        field = {"member_id": self.widgets.member_id, "password": self.widgets.password, "server": self.widgets.server}.get(
-            field_name
-        )
+        field = {
+            "member_id": self.widgets.member_id,
+            "password": self.widgets.password,
+            "server": self.widgets.server,
+        }.get(field_name)
         if field is not None and message:
             field.set_error(True)
             field.entry.focus_set()
@@ -96,7 +98,9 @@ class LoginWindow(BaseWindow):
         self._build_footer()
         body = tkinter.Frame(top, background=ui.c.window)
         body.pack(fill="both", expand=True, padx=ui.px(SIDE), pady=(ui.px(22), ui.px(10)))
-        w.member_id = Field(body, ui, name="member_id", placeholder=_("Member number"), digits_only=True, variable=self._member)
+        w.member_id = Field(
+            body, ui, name="member_id", placeholder=_("Member number"), digits_only=True, variable=self._member
+        )
         w.password = Field(body, ui, name="password", placeholder=_("Password"), secret=True, variable=self._password)
         w.server = Field(body, ui, name="server", placeholder=_("Server address or invite link"), variable=self._server)
         for field in (w.member_id, w.password, w.server):
@@ -108,7 +112,15 @@ class LoginWindow(BaseWindow):
         w.remember = Check(row, ui, _("Remember me"), self._remember, "remember")
         w.remember.pack(side="left")
         w.paste_invite = Pill(
-            row, ui, _("Paste invite link"), self._paste, action="paste_invite", style="link", font="label", height=26, pad=4
+            row,
+            ui,
+            _("Paste invite link"),
+            self._paste,
+            action="paste_invite",
+            style="link",
+            font="label",
+            height=26,
+            pad=4,
         )
         w.paste_invite.pack(side="right")
         w.sign_in = Pill(body, ui, _("Sign in"), self.submit, action="sign_in", height=41)
@@ -156,7 +168,9 @@ class LoginWindow(BaseWindow):
             return
         self._show_error("", "")
         self.on_sign_in(
-            LoginForm(self._member.get().strip(), self._password.get(), self._server.get().strip(), self._remember.get())
+            LoginForm(
+                self._member.get().strip(), self._password.get(), self._server.get().strip(), self._remember.get()
+            )
         )
 
     def _paste(self) -> None:

@@ -1,12 +1,14 @@
 """The pay sheet: how much, from which account, the six-digit payment password.
 
-    python -m desktop_client.windows.pay_sheet
+python -m desktop_client.windows.pay_sheet
 """
 
 from __future__ import annotations
 
 import tkinter
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from desktop_client.i18n import _
 from desktop_client.presenters.views import AmountChoice, PaySheetForm, PaySheetModel
@@ -119,7 +121,7 @@ class PaySheetWindow(BaseWindow):
         w.cancel = Pill(body, ui, _("Cancel"), self._cancel, action="cancel", style="link", font="label", height=28)
         lock = ui.paint.icon("lock", ui.px(13), c.warning)
         w.footer = tkinter.Label(
-            body, image=lock, compound="left", font=ui.font("small"), foreground=c.muted, background=c.window, bd=0  # type: ignore[arg-type]
+            body, image=lock, compound="left", font=ui.font("small"), foreground=c.muted, background=c.window, bd=0
         )
         w.footer.picture = lock
         rows = (
@@ -142,7 +144,7 @@ class PaySheetWindow(BaseWindow):
         w.error.grid_remove()
         body.bind("<Configure>", lambda e: w.pay_button.stretch(e.width))
         w.other.entry.bind("<FocusOut>", lambda _e: self._changed(), add=True)
-        w.other.entry.bind("<Return>", lambda _e: (self._changed(), w.pin.focus_set()) and None)
+        w.other.entry.bind("<Return>", self._on_amount_entered)
         top.bind("<Escape>", lambda _e: self._cancel())
 
     def refill(self) -> None:
@@ -166,9 +168,15 @@ class PaySheetWindow(BaseWindow):
             return
         w.choices.grid()
         for choice in choices:
-            text = f"{choice.text} {choice.value}".strip()
             pill = Pill(
-                w.choices, ui, text, lambda key=choice.key: self._choose(key), action=f"choice_{choice.key}", height=29, font="label", pad=10  # type: ignore[misc]
+                w.choices,
+                ui,
+                choice.text,
+                partial(self._choose, choice.key),
+                action=f"choice_{choice.key}",
+                height=29,
+                font="label",
+                pad=10,
             )
             pill.pack(side="left", padx=ui.px(3))
             w.choice_buttons[choice.key] = pill
@@ -197,6 +205,10 @@ class PaySheetWindow(BaseWindow):
         if not self._busy[0] and self.is_open():
             self.on_change(self.form())
 
+    def _on_amount_entered(self, _event: tkinter.Event[Any]) -> None:
+        self._changed()
+        self.widgets.pin.focus_set()
+
     def _on_pin(self, _count: int) -> None:
         if self._error[1] == "pin":
             self.show_error("", "")
@@ -205,7 +217,9 @@ class PaySheetWindow(BaseWindow):
     def _show_pay(self) -> None:
         busy, text = self._busy
         pay_text = self._model.pay_text if self._model else _("Pay")
-        self.widgets.pay_button.set(text=text if busy and text else pay_text, enabled=not busy and self.widgets.pin.complete())
+        self.widgets.pay_button.set(
+            text=text if busy and text else pay_text, enabled=not busy and self.widgets.pin.complete()
+        )
 
     def _pay(self) -> None:
         if self.widgets.pin.complete() and not self._busy[0]:

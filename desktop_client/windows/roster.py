@@ -1,6 +1,6 @@
 """The main window: own head, search, contacts in groups or the recent conversations, state of the connection.
 
-    python -m desktop_client.windows.roster
+python -m desktop_client.windows.roster
 """
 
 from __future__ import annotations
@@ -69,6 +69,10 @@ class RosterWindow(BaseWindow):
 
     def show_toast(self, text: str, tone: Tone) -> None:
         self.toast(text, tone, BAR + 10)
+
+    def me(self) -> Me | None:
+        """The member who is signed in, as last told."""
+        return self._me
 
     # -- inside
 
@@ -151,10 +155,12 @@ class RosterWindow(BaseWindow):
 
     def _show_list(self) -> None:
         if self._tab == "recent":
-            self.widgets.list.show(self._recent(), _("Conversations that you open and unread messages are listed here."))
+            self.widgets.list.show(
+                self._recent(), _("Conversations that you open and unread messages are listed here.")
+            )
         else:
             empty = _("Nobody found.") if self._search.get() else _("No contacts yet.")
-            self.widgets.list.show(self._groups, empty)
+            self.widgets.list.show(self._groups, empty, unfold=bool(self._search.get()))
 
     def _recent(self) -> list[RosterGroup]:
         """Those with unread messages first, then what was opened since the sign-in, the latest first."""

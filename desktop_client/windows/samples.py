@@ -107,7 +107,9 @@ def large_roster(ui: Ui, members: int = 10_000) -> RosterWindow:
     window = RosterWindow(ui)
     window.show_me(Me(10234, "Lin Yue 林悦", "online", "", "¥ 268.50"))
     rows = tuple(RosterRow(10_001 + n, "member", f"Member {n}", "online", "online") for n in range(members))
-    window.show_groups([RosterGroup("billpay", "Bill-pay", "4", billers()), RosterGroup("all", "All", str(members), rows)])
+    window.show_groups(
+        [RosterGroup("billpay", "Bill-pay", "4", billers()), RosterGroup("all", "All", str(members), rows)]
+    )
     return window
 
 
@@ -154,7 +156,7 @@ def deciding_card() -> Card:
         "deciding",
         banner=_("Still deciding"),
         banner_tone="warning",
-        text=_("The connection broke before the answer came. BillBuddy asks again by itself; you are never charged twice."),
+        text=_("The connection broke before the answer came. BillBuddy asks again by itself; nobody pays twice."),
     )
 
 
@@ -174,7 +176,9 @@ def _biller_window(ui: Ui, entries: list[Entry]) -> ConversationWindow:
     footer = _("Sealed for the payment service — the chat server cannot read it")
     detail = _("Room 402 · customer 88201402")
     window.show_head(
-        ConversationHead(ELECTRICITY, "biller", "Electricity 电费", detail, "online", "⚡", _("verified biller"), footer)
+        ConversationHead(
+            ELECTRICITY, "biller", "Electricity 电费", detail, "online", "⚡", _("verified biller"), footer
+        )
     )
     window.show_entries(entries)
     return window
@@ -210,9 +214,9 @@ def chat(ui: Ui) -> ConversationWindow:
             "3",
             False,
             "Wang Lei",
-            _("Thanks! The water bill comes next week, and the landlord wants the meter read before Friday. 你能抄一下电表吗？"),
+            _("Thanks! The water bill comes next week, and the landlord wants the meter read before Friday."),
         ),
-        Bubble("4", True, OWN.name, _("ok, after class"), _("not sent · click to send again"), failed=True),
+        Bubble("4", True, OWN.name, _("ok, after class"), _("not sent"), failed=True),
     ]
     window.show_entries(entries)
     window.set_draft(_("ok thanks"))
@@ -233,8 +237,8 @@ def pay_model() -> PaySheetModel:
         _("Electricity · November 2026 · Room 402"),
         "¥ 86.40",
         (
-            AmountChoice("full", _("Full"), "86.40"),
-            AmountChoice("minimum", _("Minimum"), "20.00"),
+            AmountChoice("full", _("Full {amount}").format(amount="86.40"), "86.40"),
+            AmountChoice("minimum", _("Minimum {amount}").format(amount="20.00"), "20.00"),
             AmountChoice("other", _("Other…"), ""),
         ),
         (("6001", _("Wallet · · · 0234 (¥ 268.50)")), ("6002", _("Savings · · · 7781 (¥ 1,020.00)"))),

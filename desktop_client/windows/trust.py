@@ -1,6 +1,6 @@
-"""First connection: six words to compare with the operator's notice. And the hard stop when a known server's key changed.
+"""First connection: six words to compare with the operator's notice. And the hard stop for a changed key.
 
-    python -m desktop_client.windows.trust
+python -m desktop_client.windows.trust
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from desktop_client.widgets.text import Line
 from desktop_client.windows.base import BaseWindow, nothing
 
 SIZE = (400, 330)
-STOP_SIZE = (420, 430)
+STOP_SIZE = (420, 400)
 MINIMUM = (340, 300)
 SIDE = 26
 COLUMNS = 3
@@ -63,8 +63,19 @@ class TrustWindow(BaseWindow):
         self._size = (self.ui.px(size[0]), self.ui.px(size[1]))
         self.top.geometry(f"{self._size[0]}x{self._size[1]}")
         self.rebuild()
+        self._fit_height()
         self.center(self._parent if self._parent is not None and self._parent.winfo_viewable() else None)
         self.open()
+
+    def _fit_height(self) -> None:
+        """The window is as high as the wrapped texts ask for."""
+        self.top.deiconify()
+        self.top.update_idletasks()
+        for _round in range(3):  # wrapping changes heights, heights change nothing else
+            self.top.update_idletasks()
+        needed = self._body.winfo_reqheight() + self.ui.px(42)
+        self._size = (self._size[0], max(self._size[1], needed))
+        self.top.geometry(f"{self._size[0]}x{self._size[1]}")
 
     def _say(self, matches: bool) -> None:
         answer, self._answer = self._answer, nothing
@@ -75,7 +86,10 @@ class TrustWindow(BaseWindow):
     def _question(self, server_name: str, address: str, words: tuple[str, ...]) -> None:
         ui, w, body = self.ui, self.widgets, self._body
         self._heading(_("Is this the right server?"))
-        text = _("You are connecting to {server} ({address}) for the first time. Compare these words with the notice from your operator.")
+        text = _(
+            "You are connecting to {server} ({address}) for the first time. "
+            "Compare these words with the notice from your operator."
+        )
         self._paragraph(text.format(server=server_name, address=address), bold=server_name)
         self._words(body, words).pack(fill="x", pady=(ui.px(12), ui.px(12)))
         row = tkinter.Frame(body, background=ui.c.window)
@@ -86,7 +100,9 @@ class TrustWindow(BaseWindow):
         w.cancel.pack(side="right", padx=(0, ui.px(10)))
         w.cancel.lower()  # Tab goes from Cancel to They match, as the eye does
         note = _("With an invite link this step is skipped: the link carries the key.")
-        Line(body, ui, note, font="small", color=ui.c.muted, wrap=True, width=SIZE[0] - 2 * SIDE).pack(fill="x", pady=(ui.px(14), 0))
+        Line(body, ui, note, font="small", color=ui.c.muted, wrap=True, width=SIZE[0] - 2 * SIDE).pack(
+            fill="x", pady=(ui.px(14), 0)
+        )
 
     def _stop(self, server_name: str, address: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
         ui, c, w, body = self.ui, self.ui.c, self.widgets, self._body
@@ -104,7 +120,9 @@ class TrustWindow(BaseWindow):
             if words:
                 Line(grid, ui, title, font="small", color=c.muted).pack(fill="x", pady=(ui.px(4), ui.px(3)))
                 self._words(grid, words, color, compact=True).pack(fill="x")
-        advice = _("Ask your operator. If the server was replaced, they give you a new invite link; paste it when you sign in.")
+        advice = _(
+            "Ask your operator. If the server was replaced, they give you a new invite link; paste it when you sign in."
+        )
         row = tkinter.Frame(body, background=c.window)
         row.pack(side="bottom", fill="x")
         w.close = Pill(row, ui, _("Close"), lambda: self._say(False), action="close", pad=22)
@@ -149,7 +167,9 @@ class TrustWindow(BaseWindow):
 
         paragraph.bind("<Configure>", fit_height)
 
-    def _words(self, master: tkinter.Misc, words: tuple[str, ...], color: str = "", compact: bool = False) -> tkinter.Canvas:
+    def _words(
+        self, master: tkinter.Misc, words: tuple[str, ...], color: str = "", compact: bool = False
+    ) -> tkinter.Canvas:
         """The words in a grid of three columns on a soft rounded ground."""
         ui, c = self.ui, self.ui.c
         rows = -(-len(words) // COLUMNS)
