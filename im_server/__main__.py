@@ -8,6 +8,7 @@ import secrets
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--name", default="", help="the server's name, shown to members")
     serve.add_argument("--advertise", default="", metavar="HOST", help="the host in the invite link")
     serve.add_argument("--ready-file", metavar="FILE", help="write host:port here when it serves")
+    serve.add_argument("--chat-only", action="store_true", help="without the payment subsystem")
     serve.set_defaults(run=_serve)
 
     invite = commands.add_parser("invite", help="print the invite link")
@@ -125,7 +127,7 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
     _raise_file_limit()
     folder.prepare()
     start_logging(folder.log)
-    server = Server(folder, name=args.name, host=host, port=port)
+    server = Server(folder, name=args.name, host=host, port=port, payment_argv=() if args.chat_only else None)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -143,17 +145,15 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
 def _announce(server: Server, ready_file: str | None, stop: threading.Event) -> None:
     """Print where we are; the invite needs the payment key, which the subsystem brings on its first start."""
     print(f"BillBuddy server {server.facts.name!r} on {server.host}:{server.port}", flush=True)
-    waited = 0.0
-    while (
-        not server.payment_known.wait(0.1) and not stop.is_set() and waited < server.settings.payment_link_seconds_max
-    ):
-        waited += 0.1
+    until = time.monotonic() + (server.settings.payment_link_seconds_max if server.supervisor else 0.0)
+    while time.monotonic() < until and not stop.is_set() and not server.payment_known.wait(0.1):
+        pass
     if server.payment_known.is_set():
         invite = cli.invite(server.folder, port=server.port)
         print(f"address    {invite.host}:{invite.port}")
         print(f"key words  {' '.join(key_words(invite.tls_pin, invite.payment_fingerprint))}")
         print(f"invite     {invite.link()}", flush=True)
-    else:
+    elif server.supervisor:
         print("The payment subsystem has not started yet; see log/payment-output.log in the data folder.", flush=True)
     if ready_file:
         target = Path(ready_file)

@@ -196,9 +196,9 @@ class IoThread(threading.Thread):
                     log.exception("a call on the I/O thread failed")
 
     def _drain_wake(self) -> None:
-        self._woken = False  # before the inbox is read: a post after this line wakes again
         with contextlib.suppress(BlockingIOError):
             self._wake_in.recv(4096)
+        self._woken = False  # after the byte, before the inbox: a post from here on wakes again
 
     def _readable(self, conn: Connection) -> None:
         if conn.phase is not Phase.OPEN and not self._before_reading(conn):

@@ -22,9 +22,7 @@ def sign_in(core: Core, conn: Connection, frame: Frame) -> None:
         text = f"Too many wrong passwords from your address; wait {math.ceil(wait)} seconds."
         conn.refuse(frame.request_id, codes.RATE_LIMITED, text, math.ceil(wait * 1_000))
         return
-    conn.deadline += (
-        core.settings.sign_in_seconds_max
-    )  # the check may wait its turn behind others; the peer was in time
+    conn.deadline += core.settings.sign_in_seconds_max  # the peer was in time; the check may wait behind others
     core.password_workers.submit(lambda: _check(core, conn, frame.request_id, request))
 
 
