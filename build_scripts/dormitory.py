@@ -49,7 +49,7 @@ def from_checkout() -> Programs:
 
 @dataclass(frozen=True)
 class DemoMember:
-    """A row of members.csv: all of it is made up, the passwords as well."""
+    """A member of the demonstration: all of it is made up, the passwords as well."""
 
     id: int
     name: str
@@ -59,11 +59,17 @@ class DemoMember:
 
 
 def read_members(folder: Path = DEMO_FOLDER) -> list[DemoMember]:
-    with (folder / "members.csv").open(encoding="utf-8", newline="") as file:
-        return [
-            DemoMember(int(row["id"]), row["name"], row["group"], row["password"], row["pin"])
-            for row in csv.DictReader(file)
-        ]
+    """The members with their payment passwords, which are in the accounts' file."""
+    pins = {row["member_id"]: row["pin"] for row in _rows(folder / "accounts.csv")}
+    return [
+        DemoMember(int(row["id"]), row["name"], row["group"], row["password"], pins[row["id"]])
+        for row in _rows(folder / "members.csv")
+    ]
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as text:
+        return list(csv.DictReader(text))
 
 
 def resolve_dates(source: Path, target: Path, today: date) -> Path:
@@ -79,7 +85,7 @@ def _resolved(cell: str, today: date) -> str:
     days = DUE_IN_DAYS.match(cell)
     if days:
         return (today + timedelta(days=int(days[1]))).isoformat()
-    return cell.replace("{month}", today.strftime("%Y-%m"))
+    return cell.replace("{month}", today.strftime("%B %Y"))
 
 
 class Dormitory:
@@ -170,14 +176,17 @@ class Dormitory:
     # ---- the demonstration data
 
     def load(self, today: date | None = None) -> None:
-        """Load assets/demo through the operator's commands: members, billers, customers, bills, balances."""
+        """Load assets/demo through the operator's commands: members, accounts, billers, customers, bills."""
         today = today or datetime.now().astimezone().date()
         bills = resolve_dates(DEMO_FOLDER / "bills.csv", self.folder / "bills.csv", today)
         self.admin("member", "import", str(DEMO_FOLDER / "members.csv"))
-        self.admin("biller", "import", str(DEMO_FOLDER / "billers.csv"))
-        self.admin("customer", "import", str(DEMO_FOLDER / "customers.csv"))
-        self.admin("bill", "import", str(bills))
-        self.admin("account", "import", str(DEMO_FOLDER / "accounts.csv"))
+        for command, file in (
+            ("account", DEMO_FOLDER / "accounts.csv"),
+            ("biller", DEMO_FOLDER / "billers.csv"),
+            ("customer", DEMO_FOLDER / "customers.csv"),
+            ("bill", bills),
+        ):
+            self.admin(command, "import", str(file))
 
     # ---- clients
 

@@ -25,7 +25,8 @@ from im_server.member_commands import Added, AddRequest, parse_member_csv
 PAYMENT_COMMANDS = {
     "account": "open, top up and show payment accounts",
     "biller": "add, import and list billers",
-    "bill": "import bills",
+    "customer": "import customers: numbers, places, members",
+    "bill": "import and cancel bills",
     "pin": "reset a payment password",
     "limits": "set or show payment limits",
     "refund": "give money of a payment back",
