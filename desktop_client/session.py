@@ -82,7 +82,7 @@ class Session:
 
     def open(self, target: Target, done: Callable[[Up | Down], None]) -> None:
         """Connects and greets; `done` gets the first Up or Down."""
-        self._forget(Refusal(NOT_CONNECTED, ""))
+        self._forget(Refusal(LOST, "the connection was left"))
         self._greeted = done
         self._credentials = None
         self._epoch = self._transport.open(target)
@@ -106,7 +106,7 @@ class Session:
         if self.signed_in:
             self.post(Type.SIGN_OUT)
         self._credentials = None
-        self._forget(Refusal(NOT_CONNECTED, ""))
+        self._forget(Refusal(LOST, "the connection was left"))
         self._transport.leave()
         self._epoch = -1
         self.bus.publish(ConnectionChanged("offline"))

@@ -33,6 +33,7 @@ HELLO_REQUEST_ID = 1
 PING_REQUEST_ID = 2
 FIRST_FREE_REQUEST_ID = 16
 READ_BYTES = 65_536
+LINGER_SECONDS = 0.3  # for the other side to read our goodbye
 
 UNREACHABLE = "unreachable"
 NOT_A_SERVER = "not_a_server"
@@ -462,7 +463,20 @@ def _spki_pin(tls: ssl.SSLSocket) -> bytes:
 def _close(tls: ssl.SSLSocket) -> None:
     with contextlib.suppress(OSError, ValueError):
         tls.unwrap()  # says goodbye (close_notify); does not wait for the other's
+    with contextlib.suppress(OSError):
+        tls.shutdown(socket.SHUT_WR)
+        _read_to_end(tls)
     tls.close()
+
+
+def _read_to_end(tls: ssl.SSLSocket) -> None:
+    """A socket closed with unread bytes resets the connection, and our last packets would be lost with it."""
+    plain = socket.socket(fileno=tls.detach())
+    with plain:
+        plain.settimeout(LINGER_SECONDS)
+        end = time.monotonic() + LINGER_SECONDS
+        while plain.recv(READ_BYTES) and time.monotonic() < end:
+            pass
 
 
 def _is_connected(sock: socket.socket) -> bool:
