@@ -187,8 +187,11 @@ class SignedReceipt(msgspec.Struct, array_like=True, frozen=True):
 
 
 class OverviewIs(Message, frozen=True):
+    """`notices` are sentences that the member must see, for example that the operator reset the payment password."""
+
     accounts: list[Account]
     billers: list[BillerState]
+    notices: list[Sentence] = []
 
 
 class Prompt(Message, frozen=True):

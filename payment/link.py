@@ -1,0 +1,134 @@
+"""The link to the chat server: a Unix socket (or loopback TCP with a token) that speaks the same packets.
+
+The subsystem connects, says LINK_HELLO, and connects again with back-off whenever the link breaks.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from im_protocol import codec
+from im_protocol.codec import Frame
+from im_protocol.connection import FrameReader
+from im_protocol.errors import RemoteProtocolError
+from im_protocol.limits import PAYMENT_ID
+from im_protocol.packets import LinkHello, Type
+
+RETRY_FIRST_SECONDS = 1
+RETRY_SECONDS_MAX = 10
+READ_BYTES = 262_144
+CONNECT_SECONDS_MAX = 10
+
+log = logging.getLogger("payment.link")
+
+
+class Link:
+    """Keeps one connection to `address` ("/path/to.sock" or "tcp:HOST:PORT").
+
+    `hello` makes the LINK_HELLO body; `receive` gets every frame, on the link's own thread. `send` may be called from
+    any one thread; what is sent while the link is down is dropped, since the server has told its askers so.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token_file: Path | None,
+        hello: Callable[[bytes], LinkHello],
+        receive: Callable[[Frame], None],
+    ) -> None:
+        self._address = address
+        self._token_file = token_file
+        self._hello = hello
+        self._receive = receive
+        self._lock = threading.Lock()  # guards _socket, and keeps packets whole on it
+        self._socket: socket.socket | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+
+    def start(self) -> None:
+        """Connects in the background."""
+        self._thread.start()
+
+    def send(self, packets: bytes) -> None:
+        """Sends whole packets, or drops them when the link is down."""
+        with self._lock:
+            if self._socket is None:
+                return
+            try:
+                self._socket.sendall(packets)
+            except OSError as error:
+                log.warning("the link broke while sending: %s", error)
+                _shut(self._socket)
+                self._socket = None
+
+    def hello_again(self) -> None:
+        """Says LINK_HELLO once more: billers changed."""
+        self.send(self._hello_packet())
+
+    def stop(self) -> None:
+        """Closes the link for good."""
+        self._stopped.set()
+        with self._lock:
+            if self._socket is not None:
+                _shut(self._socket)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        wait = RETRY_FIRST_SECONDS
+        while not self._stopped.is_set():
+            try:
+                with _connect(self._address) as connection:
+                    connection.sendall(self._hello_packet())
+                    with self._lock:
+                        self._socket = connection
+                    log.info("linked to the chat server")
+                    wait = RETRY_FIRST_SECONDS
+                    self._read(connection)
+            except (OSError, RemoteProtocolError) as error:
+                log.warning("no link to the chat server: %s", error)
+            finally:
+                with self._lock:
+                    self._socket = None
+            self._stopped.wait(wait)
+            wait = min(2 * wait, RETRY_SECONDS_MAX)
+
+    def _read(self, connection: socket.socket) -> None:
+        reader = FrameReader()
+        while data := connection.recv(READ_BYTES):
+            for frame in reader.receive_data(data):
+                self._receive(frame)
+            if reader.broken:
+                raise reader.broken
+
+    def _hello_packet(self) -> bytes:
+        token = self._token_file.read_bytes() if self._token_file else b""
+        return codec.encode(Type.LINK_HELLO, self._hello(token), sender_id=PAYMENT_ID)
+
+
+def _connect(address: str) -> socket.socket:
+    if address.startswith("tcp:"):
+        host, _, port = address[4:].rpartition(":")
+        connection = socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS_MAX)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    else:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(CONNECT_SECONDS_MAX)
+            connection.connect(address)
+        except BaseException:
+            connection.close()
+            raise
+    connection.settimeout(None)
+    return connection
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        log.debug("the link was shut already")

@@ -1,0 +1,305 @@
+"""A group of verified orders, decided one after the other and stored together: the heart of a payment.
+
+Everything is read for the whole group at once, decided in memory in order of arrival, and written for the whole
+group at once: transfers, balances, bills, results. The caller wraps `apply` in one transaction and answers after its
+commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from payment.arrears import Arrears
+from payment.billing import BillerInfo, Billing, BillRow, Split, split
+from payment.contract.messages import Amount, Answer, Envelope, NotPaid, Pay, Receipt
+from payment.contract.receipts import sign_receipt
+from payment.ledger import Ledger, LedgerAccount, NotEnoughMoney, TransferRow
+from payment.limits import Limits
+from payment.prompts import Words
+from payment.rowseal import RowSealer
+from payment.store import Store
+
+_ENCODER = msgspec.msgpack.Encoder()
+_RESULT = (
+    "INSERT INTO result (member_id, payment_id, fingerprint, transfer_no, result, at_ms, seal) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+BOUND_KEPT_MAX = 50_000
+
+
+def fingerprint(pay: Pay) -> bytes:
+    """What makes two orders the same: SHA-256 over every element but the id and the password."""
+    parts = (pay.biller_id, pay.customer_number, pay.bill_id, pay.amount, pay.account)
+    return hashlib.sha256(_ENCODER.encode(parts)).digest()
+
+
+@dataclass(slots=True)
+class Order:
+    """One verified order: seal, freshness and password are good. `nonce` is stored when no result is."""
+
+    member_id: int
+    pay: Pay
+    fingerprint: bytes
+    nonce: bytes
+    made_at_ms: int
+    words: Words
+    customer_number: str | None = None
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        return self.member_id, self.pay.payment_id
+
+
+@dataclass
+class Group:
+    """What one group has read, and what it will write."""
+
+    accounts: dict[str, LedgerAccount]
+    biller_accounts: dict[int, LedgerAccount]
+    bills: dict[int, BillRow]
+    results: dict[tuple[int, bytes], tuple[bytes, bytes]]
+    new_results: list[tuple[int, bytes, bytes, int, bytes, int, bytes]] = field(default_factory=list)
+    transfers: list[tuple[TransferRow, bytes]] = field(default_factory=list)
+    touched: dict[int, LedgerAccount] = field(default_factory=dict)
+    cleared: dict[int, BillRow] = field(default_factory=dict)
+    payers: dict[int, tuple[int, str, int]] = field(default_factory=dict)
+    credits: list[tuple[int, int, str]] = field(default_factory=list)
+    nonces: list[tuple[bytes, int]] = field(default_factory=list)
+    customers: set[tuple[int, str]] = field(default_factory=set)
+    bindings: set[tuple[int, int, str]] = field(default_factory=set)
+
+
+class Orders:
+    """Decides orders of one store. The writing thread only."""
+
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        billing: Billing,
+        arrears: Arrears,
+        limits: Limits,
+        root: Ed25519PrivateKey,
+        sealer: RowSealer,
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._billing = billing
+        self._arrears = arrears
+        self._limits = limits
+        self._root = root
+        self._sealer = sealer
+        self._bound: set[tuple[int, int]] = set()
+        self._asked: dict[tuple[int, bytes], int] = {}
+        for member_id, payment_id, made_at_ms in store.all("SELECT member_id, payment_id, made_at_ms FROM asked"):
+            self._asked[member_id, payment_id] = made_at_ms
+
+    def stored_result(self, member_id: int, payment_id: bytes) -> tuple[bytes, bytes] | None:
+        """Fingerprint and answer of a payment id that was decided."""
+        row = self._store.one(
+            "SELECT fingerprint, result FROM result WHERE member_id = ? AND payment_id = ?", (member_id, payment_id)
+        )
+        return (row[0], row[1]) if row else None
+
+    def mark_asked(self, member_id: int, payment_id: bytes, made_at_ms: int, now_ms: int) -> None:
+        """An unknown id was asked about: orders sealed until then are dead from here on. Inside a transaction."""
+        self._store.run(
+            "INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?)", (member_id, payment_id, made_at_ms, now_ms)
+        )
+        self._asked[member_id, payment_id] = made_at_ms
+
+    def forget_asked(self, before_ms: int) -> None:
+        """Drops marks whose orders are stale by now. Inside a transaction."""
+        if self._asked:
+            gone = self._store.all("DELETE FROM asked WHERE at_ms < ? RETURNING member_id, payment_id", (before_ms,))
+            for member_id, payment_id in gone:
+                self._asked.pop((member_id, payment_id), None)
+
+    def came_too_late(self, member_id: int, payment_id: bytes, envelope: Envelope) -> bool:
+        """Whether its outcome was asked for, and answered with "unknown", after this order was sealed."""
+        asked_ms = self._asked.get((member_id, payment_id))
+        return asked_ms is not None and envelope.made_at_ms <= asked_ms
+
+    # ---- a group ----------------------------------------------------------------------------------------------
+
+    def apply(self, orders: list[Order], now_ms: int) -> tuple[list[bytes], Group]:
+        """Decides and stores the orders. Gives each one's encoded answer, in order."""
+        group = self._read(orders)
+        self._ledger.begin()
+        answers = [self._one(order, group, now_ms) for order in orders]
+        self._write(group, now_ms)
+        return answers, group
+
+    def undo(self) -> None:
+        """The transaction of the last `apply` was rolled back."""
+        self._ledger.undo()
+        self._limits.forget()
+        self._bound.clear()
+
+    def _read(self, orders: list[Order]) -> Group:
+        billers = self._billing.billers
+        biller_accounts = {b.account_id for o in orders if (b := billers.get(o.pay.biller_id))}
+        rows = self._store.rows_in(
+            "SELECT member_id, payment_id, fingerprint, result FROM result WHERE (member_id, payment_id) IN",
+            [order.key for order in orders],
+        )
+        return Group(
+            self._ledger.accounts_by_number({o.pay.account or "" for o in orders}),
+            self._ledger.accounts_by_id(biller_accounts),
+            self._billing.bills_by_id({o.pay.bill_id for o in orders if o.pay.bill_id is not None}),
+            {(row[0], row[1]): (row[2], row[3]) for row in rows},
+        )
+
+    def _write(self, group: Group, now_ms: int) -> None:
+        if group.transfers:
+            self._ledger.write(group.transfers, group.touched.values(), now_ms)
+            self._billing.clear(list(group.cleared.values()))
+        if group.credits:
+            self._billing.add_credit(group.credits)
+        if group.new_results:
+            self._store.run_many(_RESULT, group.new_results)
+        if group.nonces:
+            self._store.run_many("INSERT OR IGNORE INTO nonce VALUES (?, ?)", group.nonces)
+        for member_id, biller_id, number in group.bindings:
+            self._arrears.remember(member_id, biller_id, number)
+
+    def _one(self, order: Order, group: Group, now_ms: int) -> bytes:
+        stored = group.results.get(order.key)
+        if stored is not None:
+            same = stored[0] == order.fingerprint
+            return stored[1] if same else _ENCODER.encode(order.words.payment_id_reused())
+        answer, transfer_no = self._decide(order, group, now_ms)
+        encoded = _ENCODER.encode(answer)
+        if isinstance(answer, NotPaid) and not answer.final:
+            group.nonces.append((order.nonce, now_ms))
+            return encoded
+        values = (order.member_id, order.pay.payment_id, order.fingerprint, transfer_no, encoded, now_ms)
+        group.new_results.append((*values, self._sealer.seal("result", values)))
+        group.results[order.key] = (order.fingerprint, encoded)
+        return encoded
+
+    def _decide(self, order: Order, group: Group, now_ms: int) -> tuple[Answer, int]:
+        """Paid or NotPaid, and the transfer's number (0: none)."""
+        biller = self._billing.billers.get(order.pay.biller_id)
+        if biller is None:
+            return order.words.no_such_biller_paid(), 0
+        wallet = group.accounts.get(order.pay.account or "")
+        if wallet is None or wallet.owner_id != order.member_id or wallet.currency != biller.currency:
+            return order.words.no_account(), 0
+        bill = self._bill(order, biller, group)
+        if isinstance(bill, NotPaid):
+            return bill, 0
+        amount = order.pay.amount
+        parts = split(bill, biller.rule, amount.minor) if amount and amount.currency == bill.currency else None
+        if parts is None:
+            return order.words.amount_not_allowed(bill, biller), 0
+        over = self._limits.check(wallet.id, parts.cleared + parts.credit, now_ms)
+        if over is not None:
+            return order.words.over_limit(over, wallet.currency), 0
+        return self._pay(order, biller, bill, wallet, parts, group, now_ms)
+
+    def _bill(self, order: Order, biller: BillerInfo, group: Group) -> BillRow | NotPaid:
+        """The bill that is meant, with something due on it."""
+        if order.pay.bill_id is None:
+            return self._oldest_bill(order, biller, group)
+        bill = group.bills.get(order.pay.bill_id)
+        wrong_customer = bill is not None and order.customer_number not in (None, bill.customer_number)
+        if bill is None or bill.biller_id != biller.id or wrong_customer:
+            return order.words.no_such_bill()
+        if bill.cancelled:
+            return order.words.bill_cancelled()
+        return bill if bill.due else self._already_paid(order, bill, group)
+
+    def _oldest_bill(self, order: Order, biller: BillerInfo, group: Group) -> BillRow | NotPaid:
+        number = order.customer_number or ""
+        for found in self._billing.open_bills(biller.id, number):
+            bill = group.bills.setdefault(found.id, found)
+            if bill.due:
+                return bill
+        newest = self._billing.newest_bill(biller.id, number)
+        return self._already_paid(order, newest, group) if newest else order.words.no_such_bill()
+
+    def _already_paid(self, order: Order, bill: BillRow, group: Group) -> NotPaid:
+        payer = group.payers.get(bill.id) or self._billing.last_payer(bill.id)
+        return order.words.already_paid(payer, order.member_id)
+
+    def _pay(
+        self,
+        order: Order,
+        biller: BillerInfo,
+        bill: BillRow,
+        wallet: LedgerAccount,
+        parts: Split,
+        group: Group,
+        now_ms: int,
+    ) -> tuple[Answer, int]:
+        minor, currency = parts.cleared + parts.credit, wallet.currency
+        row = TransferRow(
+            *(0, "payment", 0, 0, minor, currency, now_ms, order.member_id, order.pay.payment_id),
+            *(biller.id, bill.customer_number, bill.id, parts.cleared, parts.credit),
+        )
+        biller_account = group.biller_accounts[biller.account_id]
+        try:
+            chain_hash = self._ledger.stage(row, wallet, biller_account)
+        except NotEnoughMoney:
+            return order.words.not_enough_money(Amount(wallet.balance, currency)), 0
+        billed = bill.due
+        bill.paid += parts.cleared
+        self._limits.note(wallet.id, minor, now_ms)
+        self._collect(order, row, chain_hash, bill, wallet, biller_account, group)
+        receipt = Receipt(
+            format="billbuddy-receipt-1",
+            kind="payment",
+            receipt_no=receipt_no(row.no),
+            payment_id=order.pay.payment_id,
+            member_id=order.member_id,
+            biller_id=biller.id,
+            biller_name=biller.name,
+            customer_number=bill.customer_number,
+            account_tail=wallet.number[-4:],
+            bill_id=bill.id,
+            bill_title=bill.title,
+            billed=Amount(billed, currency),
+            paid=Amount(minor, currency),
+            remaining=Amount(bill.due, currency),
+            credit=Amount(parts.credit, currency),
+            paid_at_ms=now_ms,
+            transfer_no=row.no,
+            refunded_transfer_no=0,
+            chain_hash=chain_hash,
+        )
+        return order.words.paid(sign_receipt(receipt, self._root), receipt, wallet.balance), row.no
+
+    def _collect(
+        self,
+        order: Order,
+        row: TransferRow,
+        chain_hash: bytes,
+        bill: BillRow,
+        wallet: LedgerAccount,
+        biller_account: LedgerAccount,
+        group: Group,
+    ) -> None:
+        group.transfers.append((row, chain_hash))
+        group.touched[wallet.id] = wallet
+        group.touched[biller_account.id] = biller_account
+        group.cleared[bill.id] = bill
+        group.payers[bill.id] = (order.member_id, wallet.name, row.at_ms)
+        group.customers.add((row.biller_id, row.customer_number))
+        if row.credit:
+            group.credits.append((row.credit, row.biller_id, row.customer_number))
+        if (order.member_id, row.biller_id) not in self._bound:
+            if len(self._bound) > BOUND_KEPT_MAX:
+                self._bound.clear()
+            self._bound.add((order.member_id, row.biller_id))
+            if self._arrears.bound_number(order.member_id, row.biller_id) is None:
+                group.bindings.add((order.member_id, row.biller_id, row.customer_number))
+
+
+def receipt_no(transfer_no: int) -> str:
+    """The number printed on a receipt."""
+    return f"BB{transfer_no:08d}"

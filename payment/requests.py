@@ -1,0 +1,300 @@
+"""The request handlers: from an opened request to its answer, or to an order in the turn's group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from payment.arrears import day_text, number_fits
+from payment.billing import BillerInfo, BillRow
+from payment.contract.messages import (
+    Answer,
+    AskBill,
+    AskPayment,
+    AskReceipts,
+    Done,
+    OverviewIs,
+    Paid,
+    Pay,
+    PaymentUnknown,
+    ReceiptsAre,
+    SetPin,
+    SignedReceipt,
+)
+from payment.credentials import Locked, PinRecord, is_pin, is_weak
+from payment.gate import PinGate, Verdict, Verified
+from payment.orders import Order, fingerprint
+from payment.prompts import Words
+from payment.results import decode_result
+from payment.verification import Replayed, Stale
+
+if TYPE_CHECKING:
+    from payment.service import Asked, Service
+
+RECEIPTS_PER_PAGE = 24  # about a KiB each at most, so a page fits the largest sealed answer
+NOTICE_MS = 7 * 86_400_000  # how long an operator's reset is shown
+
+
+class Requests:
+    """Handlers of one service, by type of request."""
+
+    def __init__(self, service: Service, gate: PinGate) -> None:
+        self._service = service
+        self._core = service.core
+        self._gate = gate
+        self._languages: dict[str, Words] = {}
+
+    def handle(self, asked: Asked) -> None:
+        """Answers, now or later. A decided payment id is answered before freshness is judged (see `_pay`)."""
+        request = asked.envelope.request
+        if isinstance(request, Pay):
+            self._pay(asked, request)
+        elif not self._is_fresh(asked):
+            return
+        elif isinstance(request, AskPayment):
+            self._ask_payment(asked, request)
+        elif isinstance(request, AskBill):
+            self._ask_bill(asked, request)
+        elif isinstance(request, AskReceipts):
+            self._ask_receipts(asked, request)
+        elif isinstance(request, SetPin):
+            self._set_pin(asked, request)
+        else:
+            self._overview(asked)
+
+    def refuse(self, asked: Asked, code: str) -> None:
+        """A sealed refusal in the asker's language."""
+        self._service.answer(asked, self._words(asked).refused(code))
+
+    def _words(self, asked: Asked) -> Words:
+        lang = asked.envelope.lang
+        words = self._languages.get(lang)
+        if words is None:
+            words = Words(lang)
+            if len(self._languages) < 64:
+                self._languages[lang] = words
+        return words
+
+    def _is_fresh(self, asked: Asked) -> bool:
+        if asked.nonce:
+            return True  # judged before it had to wait
+        try:
+            asked.nonce = self._core.verifier.check_fresh(asked.envelope, asked.member_id, self._core.clock())
+        except Stale:
+            self.refuse(asked, "stale")
+        except Replayed:
+            self.refuse(asked, "replayed")
+        return bool(asked.nonce)
+
+    # ---- reads ------------------------------------------------------------------------------------------------
+
+    def _overview(self, asked: Asked) -> None:
+        arrears, now_ms = self._core.arrears, self._core.clock()
+        states = arrears.states(asked.member_id, day_text(now_ms))
+        notices = [
+            self._words(asked).pin_was_reset(at_ms)
+            for (at_ms,) in self._core.store.all(
+                "SELECT p.set_at_ms FROM pin p JOIN account a ON a.id = p.account_id "
+                "WHERE a.owner_id = ? AND a.kind = 'wallet' AND p.set_by = 'reset' AND p.set_at_ms > ?",
+                (asked.member_id, now_ms - NOTICE_MS),
+            )
+        ]
+        self._service.answer(asked, OverviewIs(arrears.accounts(asked.member_id), states, notices))
+
+    def _ask_bill(self, asked: Asked, request: AskBill) -> None:
+        words, arrears = self._words(asked), self._core.arrears
+        biller = self._core.billing.billers.get(request.biller_id)
+        if biller is None:
+            self._service.answer(asked, words.refused("no_such_biller"))
+            return
+        bound = arrears.bound_number(asked.member_id, biller.id)
+        number = request.customer_number or bound
+        if not number:
+            self._service.answer(asked, words.prompt(biller, ["customer_number"], None, []))
+            return
+        found = arrears.bills(biller, number, asked.member_id) if number_fits(biller, number) else None
+        if found is None:
+            self._service.answer(asked, words.refused("no_such_customer"))
+        elif number != bound:
+            self._service.write(
+                lambda: arrears.remember(asked.member_id, biller.id, number),
+                lambda _: self._service.answer(asked, found),
+            )
+        else:
+            self._service.answer(asked, found)
+
+    def _ask_receipts(self, asked: Asked, request: AskReceipts) -> None:
+        before = request.before_transfer or 2**62
+        rows = self._core.store.all(
+            "SELECT result FROM result WHERE member_id = ? AND transfer_no > 0 AND transfer_no < ? "
+            "ORDER BY transfer_no DESC LIMIT ?",
+            (asked.member_id, before, RECEIPTS_PER_PAGE + 1),
+        )
+        receipts: list[SignedReceipt] = []
+        for (result,) in rows[:RECEIPTS_PER_PAGE]:
+            paid = decode_result(result)
+            if isinstance(paid, Paid):
+                receipts.append(paid.receipt)
+        self._service.answer(asked, ReceiptsAre(receipts, len(rows) > RECEIPTS_PER_PAGE))
+
+    def _ask_payment(self, asked: Asked, request: AskPayment) -> None:
+        key = (asked.member_id, request.payment_id)
+        if self._service.wait_for(key, asked):
+            return
+        stored = self._core.orders.stored_result(*key)
+        if stored is not None:
+            self._service.answer_encoded(asked, stored[1])
+            return
+        made_at_ms, now_ms = asked.envelope.made_at_ms, self._core.clock()
+        self._service.write(
+            lambda: self._core.orders.mark_asked(*key, made_at_ms, now_ms),
+            lambda _: self._service.answer(asked, PaymentUnknown(request.payment_id)),
+        )
+
+    # ---- paying -----------------------------------------------------------------------------------------------
+
+    def _pay(self, asked: Asked, pay: Pay) -> None:
+        """A retry gets the stored result whatever else is wrong with it, since "no money moved" might be a lie."""
+        key = (asked.member_id, pay.payment_id)
+        if self._service.wait_for(key, asked):
+            return
+        words, mark = self._words(asked), fingerprint(pay)
+        stored = self._core.orders.stored_result(*key)
+        if stored is not None and stored[0] == mark:
+            self._service.answer_encoded(asked, stored[1])
+        elif stored is not None:
+            self._service.answer(asked, words.payment_id_reused())
+        elif self._core.orders.came_too_late(*key, asked.envelope):
+            self._service.answer(asked, words.refused("asked_before"))
+        elif self._is_fresh(asked):
+            self._complete(asked, pay, mark)
+
+    def _complete(self, asked: Asked, pay: Pay, mark: bytes) -> None:
+        """Goes on to the password, or answers what is wrong or missing.
+
+        Such an answer leaves no stored result, so the nonce is kept: replayed later, when a customer number is known or
+        a limit has freed, the same bytes must not pay after all.
+        """
+        number = pay.customer_number
+        if number is None and pay.bill_id is None:
+            number = self._core.arrears.bound_number(asked.member_id, pay.biller_id)
+        answer = self._what_is_wrong(asked, pay, number)
+        if answer is not None:
+            self._service.write(
+                lambda: self._core.save_nonce(asked.nonce), lambda _: self._service.answer(asked, answer)
+            )
+            return
+        words = self._words(asked)
+        order = Order(asked.member_id, pay, mark, asked.nonce, asked.envelope.made_at_ms, words, number)
+        self._service.take_off(order.key)
+        assert pay.account is not None and pay.pin is not None
+        self._gate.check(
+            asked.member_id, pay.account, pay.pin, asked.nonce, lambda verdict: self._verified(asked, order, verdict)
+        )
+
+    def _what_is_wrong(self, asked: Asked, pay: Pay, number: str | None) -> Answer | None:
+        """A refusal, a prompt for exactly the missing elements, or None for a complete order."""
+        words = self._words(asked)
+        biller = self._core.billing.billers.get(pay.biller_id)
+        if biller is None:
+            return words.refused("no_such_biller")
+        missing = _missing(pay, number)
+        if missing:
+            return self._ask_missing(asked, pay, biller, number, missing)
+        if number is not None and not self._is_customer(biller, number):
+            return words.refused("no_such_customer")
+        return None
+
+    def _is_customer(self, biller: BillerInfo, number: str) -> bool:
+        return number_fits(biller, number) and self._core.arrears.customer(biller.id, number) is not None
+
+    def _ask_missing(
+        self, asked: Asked, pay: Pay, biller: BillerInfo, number: str | None, missing: list[str]
+    ) -> Answer:
+        words = self._words(asked)
+        accounts = self._core.arrears.accounts(asked.member_id, biller.currency)
+        if not accounts:
+            return words.no_account()
+        if not any(account.has_pin for account in accounts):
+            return words.no_pin()
+        return words.prompt(biller, missing, self._bill_in_question(pay, biller, number), accounts)
+
+    def _bill_in_question(self, pay: Pay, biller: BillerInfo, number: str | None) -> BillRow | None:
+        if pay.bill_id is not None:
+            bill = self._core.billing.bills_by_id([pay.bill_id]).get(pay.bill_id)
+            return bill if bill and bill.biller_id == biller.id and bill.due else None
+        bills = self._core.billing.open_bills(biller.id, number) if number else []
+        return bills[0] if bills else None
+
+    def _verified(self, asked: Asked, order: Order, verdict: Verdict) -> None:
+        if isinstance(verdict, Verified):
+            self._service.order(asked, order)
+            return
+        self._service.land(order.key)
+        if isinstance(verdict, Locked):
+            self._service.answer(asked, order.words.pin_locked(verdict.until_ms))
+        else:
+            self._service.answer(asked, order.words.wrong_pin(verdict.attempts_left, verdict.locked_until_ms))
+
+    # ---- the payment password ---------------------------------------------------------------------------------
+
+    def _set_pin(self, asked: Asked, request: SetPin) -> None:
+        words, member_id = self._words(asked), asked.member_id
+        accounts = self._core.ledger.accounts_of(member_id)
+        with_pin = [account for account in accounts if self._core.credentials.has_pin(account.id)]
+        if not accounts:
+            self._service.answer(asked, words.refused("no_account"))
+        elif not is_pin(request.new) or is_weak(request.new):
+            self._service.answer(asked, words.refused("weak_pin"))
+        elif not with_pin:
+            self._store_pin(asked, request.new)
+        elif request.old is None:
+            self._service.answer(asked, words.refused("old_pin_needed"))
+        else:
+            self._gate.check(
+                member_id,
+                with_pin[0].number,
+                request.old,
+                asked.nonce,
+                lambda verdict: self._old_checked(asked, request.new, verdict),
+            )
+
+    def _old_checked(self, asked: Asked, new: str, verdict: Verdict) -> None:
+        words = self._words(asked)
+        if isinstance(verdict, Verified):
+            self._store_pin(asked, new)
+        elif isinstance(verdict, Locked):
+            self._service.answer(asked, words.old_pin_locked(verdict.until_ms))
+        else:
+            self._service.answer(asked, words.wrong_old_pin(verdict.attempts_left, verdict.locked_until_ms))
+
+    def _store_pin(self, asked: Asked, new: str) -> None:
+        """Sets the password of all the member's accounts: people remember one."""
+        credentials, now_ms = self._core.credentials, self._core.clock()
+
+        targets = [(account.id, account.number) for account in self._core.ledger.accounts_of(asked.member_id)]
+
+        def stored(records: list[PinRecord]) -> None:
+            def store() -> None:
+                self._core.save_nonce(asked.nonce)
+                for (account_id, number), record in zip(targets, records, strict=True):
+                    credentials.set(account_id, number, record, now_ms, "member")
+
+            self._service.write(store, lambda _: self._pin_stored(asked))
+
+        self._service.slow(lambda: [credentials.prepare(new) for _ in targets], stored)
+
+    def _pin_stored(self, asked: Asked) -> None:
+        self._service.changed(asked.member_id)
+        self._service.answer(asked, Done(self._words(asked).pin_set()))
+
+
+def _missing(pay: Pay, number: str | None) -> list[str]:
+    """Names of the elements that an order still lacks, in the order of the form."""
+    missing = [] if number or pay.bill_id is not None else ["customer_number"]
+    if pay.amount is None:
+        missing.append("amount")
+    if not pay.account:
+        missing.append("account")
+    if not pay.pin:
+        missing.append("pin")
+    return missing

@@ -1,0 +1,170 @@
+"""The process around the service: its threads, its sockets, and how it ends.
+
+Threads: the main one (the only writer), one for the link, one for operators' commands, one that watches standard input,
+and two for scrypt. They meet in one queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from im_protocol.codec import Frame
+from im_protocol.packets import Contact, LinkHello
+from payment.admin import Commands, Outcome
+from payment.admin_socket import AdminSocket
+from payment.core import Core
+from payment.errors import OutcomeUnknown
+from payment.link import Link
+from payment.meter import METER
+from payment.service import GROUP_MAX, Service
+
+SLOW_THREADS = 2
+EXIT_OUTCOME_UNKNOWN = 74
+
+log = logging.getLogger("payment")
+
+Item = Frame | Callable[[], None] | None
+
+
+class Runner:
+    """Runs one core's service until told to stop."""
+
+    def __init__(self, core: Core, link_address: str, token_file: Path | None) -> None:
+        self._core = core
+        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._pool = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="scrypt")
+        self._link = Link(link_address, token_file, self._hello, self._inbox.put) if link_address else None
+        self._service = Service(core, self._link.send if self._link else _drop, self._slow)
+        self._commands = Commands(core, self._call)
+        self._admin = AdminSocket(core.folder.admin_socket, self._command)
+        self._hello_lock = threading.Lock()  # guards _billers, read by the link's thread
+        self._billers = self._contacts()
+
+    def run(self) -> None:
+        """Serves until SIGTERM, SIGINT, or the end of standard input."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._inbox.put(None))
+        threading.Thread(target=self._watch_stdin, name="stdin", daemon=True).start()
+        self._admin.start()
+        if self._link:
+            self._link.start()
+        log.info("payment service ready")
+        try:
+            while self._turn():
+                pass
+        except (OutcomeUnknown, apsw.Error):
+            # After a failed write nobody knows what the disk holds. Going on could answer from what is not there;
+            # a restart reads what is. No answer leaves, so every asker finds "outcome unknown" and asks again.
+            log.critical("the database failed; OUTCOME UNKNOWN of what was being decided; ending", exc_info=True)
+            logging.shutdown()
+            os._exit(EXIT_OUTCOME_UNKNOWN)
+        self._stop()
+
+    def _turn(self) -> bool:
+        """One turn of the service; False when it is time to stop."""
+        items: list[Frame | Callable[[], None]] = []
+        try:
+            item = self._inbox.get_nowait() if self._service.has_work else self._inbox.get()
+            while item is not None:
+                items.append(item)
+                if len(items) >= GROUP_MAX:
+                    break
+                item = self._inbox.get_nowait()
+        except queue.Empty:
+            item = items[-1] if items else _nothing
+        self._service.turn(items)
+        return item is not None
+
+    def _stop(self) -> None:
+        log.info("payment service stops")
+        self._admin.stop()
+        if self._link:
+            self._link.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._core.close()
+        METER.write()
+
+    def _slow(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda done: self._inbox.put(lambda: then(done.result())))
+
+    def _call(self, work: Callable[[], Any]) -> Any:
+        """Runs work on the writing thread, for the calling thread."""
+        done = threading.Event()
+        box: list[Any] = []
+
+        def run() -> None:
+            try:
+                box.append((work(), None))
+            except (OutcomeUnknown, apsw.Error) as error:
+                box.append((None, error))
+                raise
+            except Exception as error:  # noqa: BLE001 goes to the thread that asked; the service is not concerned
+                box.append((None, error))
+            finally:
+                done.set()
+
+        self._inbox.put(run)
+        done.wait()
+        result, error = box[0]
+        if error is not None:
+            raise error
+        return result
+
+    def _command(self, argv: list[str], user: str, stdin: bytes) -> Outcome:
+        """One operator's command, on the administration socket's thread."""
+        outcome = self._commands.run(argv, user, stdin)
+        changes = outcome.changes
+        if changes.members or changes.customers:
+            self._inbox.put(lambda: self._tell(changes.members, changes.customers))
+        if changes.billers:
+            self._call(self._refresh_billers)
+            if self._link:
+                self._link.hello_again()
+        return outcome
+
+    def _tell(self, members: set[int], customers: set[tuple[int, str]]) -> None:
+        for member_id in members:
+            self._service.changed(member_id)
+        self._service.customers_changed(customers)
+
+    def _refresh_billers(self) -> None:
+        contacts = self._contacts()
+        with self._hello_lock:
+            self._billers = contacts
+
+    def _contacts(self) -> list[Contact]:
+        billers = self._core.billing.billers.values()
+        return [Contact(b.id, "biller", b.name, "online", "", b.icon, True) for b in billers]
+
+    def _hello(self, token: bytes) -> LinkHello:
+        with self._hello_lock:
+            return LinkHello(token, self._core.keystore.root_public, self._billers)
+
+    def _watch_stdin(self) -> None:
+        """The server holds the other end of standard input: when it ends, however it ends, this process does too."""
+        try:
+            while os.read(sys.stdin.fileno(), 4_096):
+                pass
+        except (OSError, ValueError):
+            log.debug("standard input cannot be read")
+        self._inbox.put(None)
+
+
+def _drop(packets: bytes) -> None:
+    """Without a link there is nobody to answer."""
+
+
+def _nothing() -> None:
+    """Stands for an empty turn."""
