@@ -28,6 +28,7 @@ from build_scripts.dormitory import Dormitory, from_checkout
 DEFAULT_PORT = 7470
 SIGNED_IN_MEMBER = 10001
 ANSWERING_MEMBER = 10002
+SCREEN = "960x720x24"
 NO_DISPLAY = """There is no display here that a window could open on.
   With a screen elsewhere: set DISPLAY, or run this in a desktop session.
   Without one:  python3 build_scripts/demo.py --headless --screenshots out/demo"""
@@ -116,7 +117,7 @@ def main() -> int:
         common.ensure_system([*needs, *common.DISPLAY_NEEDS] if options.headless else needs)
         common.enter_venv(Path(__file__).resolve(), common.ensure_venv())
         if options.headless:
-            with common.virtual_display() as display:
+            with common.virtual_display(SCREEN) as display:
                 os.environ["DISPLAY"] = display
                 return run_demo(options)
         if not common.display_works():

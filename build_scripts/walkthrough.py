@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import tkinter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from desktop_client.windows.login import LoginWindow
 from desktop_client.windows.pay_sheet import PaySheetWindow
 from desktop_client.windows.roster import RosterWindow
 
+DESKTOP_COLOUR = "#dfe5ee"
 ELECTRICITY = 101
 AMOUNT = "¥ 86.40"
 BALANCE_BEFORE, BALANCE_AFTER = "¥ 268.50", "¥ 182.10"
@@ -44,6 +46,7 @@ class Walkthrough:
         self._windows, self._application = open_application(options, profile)
         self._windows.root.report_callback_exception = self._note_error
         self.hands = Driver(self._windows)
+        self._lay_desktop()
         self.roster: Hand
         self.bill: Hand
 
@@ -55,7 +58,7 @@ class Walkthrough:
             ("double-click Electricity and read the bill", self._open_bill),
             ("press Pay: the pay sheet asks for the payment password", self._open_sheet),
             ("type the payment password and read the receipt", self._pay),
-            ("ask again and see nothing due", self._ask_again),
+            ("close and open Electricity again: nothing due", self._ask_again),
             ("the roster shows the new balance and no amount at Electricity", self._see_roster_again),
             ("send a chat message and read the answer", self._chat),
         ]
@@ -114,8 +117,12 @@ class Walkthrough:
         return self.bill
 
     def _ask_again(self) -> Hand:
-        self.bill.click("check_bill")
+        self._close(self.bill)
+        self.roster.double_click_contact(self._biller_name())
+        self.bill = self.hands.window(ConversationWindow, contact_id=ELECTRICITY)
         self.bill.wait_for(self._words["nothing due"])
+        self.bill.click("check_bill")
+        self.hands.wait_until(lambda: "pay" not in self.bill.actions(), "the Pay button to be gone")
         return self.bill
 
     def _see_roster_again(self) -> Hand:
@@ -134,6 +141,20 @@ class Walkthrough:
         return chat
 
     # ---- inside
+
+    def _lay_desktop(self) -> None:
+        """A virtual display has no background of its own."""
+        root = self._windows.root
+        desktop = tkinter.Toplevel(root, background=DESKTOP_COLOUR)
+        desktop.overrideredirect(True)
+        desktop.geometry(f"{root.winfo_screenwidth()}x{root.winfo_screenheight()}+0+0")
+        desktop.lower()
+
+    def _close(self, hand: Hand) -> None:
+        """As a window manager's close button does."""
+        top = hand.window.top
+        top.tk.eval(str(top.protocol("WM_DELETE_WINDOW")))
+        hand.wait_closed()
 
     def _biller_name(self) -> str:
         groups = self.place.client_json(self.member.id, "contacts")["groups"]
