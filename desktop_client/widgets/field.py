@@ -81,7 +81,7 @@ class Field(tkinter.Frame):
             anchor="w",
             cursor="xterm",
         )
-        self._left = ui.px(13 if border else 10)
+        self._left = ui.px(13 if border else 5)
         self._right = self._left
         if icon:
             self._icon = ui.paint.icon(icon, ui.px(16), hint_color or ui.c.muted)
@@ -130,8 +130,10 @@ class Field(tkinter.Frame):
             return
         ui, c = self._ui, self._ui.c
         focused = has_focus(self.entry)
-        outline = c.danger if self._error else c.accent if focused else c.line if self._border else ""
-        line = max(1, ui.px(2 if focused and not self._border else 1))
+        outline = ""
+        if self._border:
+            outline = c.danger if self._error else c.accent if focused else c.line
+        line = max(1, ui.px(1))
         self._picture = ui.paint.box(width, height, ui.px(6), self._fill, outline=outline, line=line)
         self._box.configure(image=self._picture)
 

@@ -44,7 +44,7 @@ class RosterHeader(tkinter.Canvas):
             ui,
             name="search",
             placeholder=_("Search contacts and bills"),
-            height=31,
+            height=27,
             back=ui.c.header_field,
             fill=ui.c.header_field,
             text_color=ui.c.header_text,
@@ -62,6 +62,8 @@ class RosterHeader(tkinter.Canvas):
         self.tag_bind("name", "<Leave>", lambda _e: self.configure(cursor=""))
         for key in ("<space>", "<Return>", "<Down>"):
             self.bind(key, self._open)
+        for event in ("<FocusIn>", "<FocusOut>"):
+            self.search.entry.bind(event, lambda _e: self.draw(), add=True)
         self.menu = tkinter.Menu(self, tearoff=False)
         for presence in PRESENCES:
             self.menu.add_command(label=presence_text(presence), command=lambda p=presence: self._on_presence(p))  # type: ignore[misc]
@@ -78,9 +80,15 @@ class RosterHeader(tkinter.Canvas):
             return
         self._ground = ui.paint.gradient(width, px(HEIGHT), c.header_from, c.header_to)
         self.create_image(0, 0, image=self._ground, anchor="nw")
-        self.create_window(px(SIDE), px(78), window=self.search, anchor="nw", width=width - 2 * px(SIDE), height=px(31))
+        wide = width - 2 * px(SIDE)
+        self._search_ground = ui.paint.box(wide, px(31), px(6), c.header_field, outline=self._search_edge(), line=px(1))
+        self.create_image(px(SIDE), px(78), image=self._search_ground, anchor="nw")
+        self.create_window(px(SIDE + 5), px(80), window=self.search, anchor="nw", width=wide - px(10), height=px(27))
         if self._me is not None:
             self._draw_me(self._me, width)
+
+    def _search_edge(self) -> str:
+        return self._ui.c.header_text if has_focus(self.search.entry) else ""
 
     def _draw_me(self, me: Me, width: int) -> None:
         ui, c, px = self._ui, self._ui.c, self._ui.px

@@ -75,8 +75,8 @@ class Pill(tkinter.Button):
         self._inside = False
         for event in ("<Enter>", "<Leave>", "<FocusIn>", "<FocusOut>", "<ButtonPress-1>", "<ButtonRelease-1>"):
             self.bind(event, self._on_state, add=True)
-        for event in ("<Return>", "<KP_Enter>"):
-            self.bind(event, self._on_return)
+        for event in ("<Return>", "<KP_Enter>", "<space>"):
+            self.bind(event, self._on_key)
         self.draw()
 
     def set(self, *, text: str | None = None, enabled: bool | None = None, style: str | None = None) -> None:
@@ -157,6 +157,6 @@ class Pill(tkinter.Button):
         if self.enabled:
             self._command()
 
-    def _on_return(self, _event: tkinter.Event[Any]) -> str:
+    def _on_key(self, _event: tkinter.Event[Any]) -> str:
         self.invoke()
         return "break"

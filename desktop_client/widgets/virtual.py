@@ -162,6 +162,7 @@ class VirtualList(tkinter.Frame):
     def see(self, index: int) -> None:
         """Scroll just so far that an entry is in sight."""
         top, bottom = self._tops[index], self._tops[index + 1]
+        self._at_end = False
         seen = self.canvas.canvasy(0)
         height = self.canvas.winfo_height()
         if top < seen:
