@@ -255,7 +255,7 @@ def bills(runner: Runner) -> Result:
         elif isinstance(result, Prompt):
             row: dict[str, Any] = {"biller_id": biller.id, "biller": biller.name, "bills": []}
             found.append({**row, "prompt": documents.prompt_document(result)})
-            lines.append(f"{biller.name}\n  {result.title}")
+            lines.append(f"{biller.name}\n  {result.text or result.title}")
         else:
             raise failure_of(result)
     return {"billers": found}, "\n".join(lines), DONE

@@ -73,7 +73,7 @@ class PaySheetPresenter:
             self.view.show_error(_("The payment password is six digits."), "pin")
             return
         self._busy = True
-        self.view.show_error("")
+        self.view.show_error("", "")
         self.view.set_busy(True, _("Paying…"))
         self._payments.pay(self._order_for(amount, account), account.number, form.pin, self._on_outcome)
 

@@ -124,8 +124,8 @@ class RosterPresenter:
             if contact.last_seen_ms:
                 detail += " · " + _("last seen {time}").format(time=_seen(contact.last_seen_ms))
         if unread:
-            newest = self._member.history.messages(contact.id, 1)
-            detail = newest[-1].text.replace("\n", " ")[:TOAST_CHARS] if newest else detail
+            unread_texts = [m.text for m in self._member.history.messages(contact.id, 10) if not m.own]
+            detail = unread_texts[-1].replace("\n", " ")[:TOAST_CHARS] if unread_texts else detail
         return RosterRow(
             contact.id, "member", contact.name, detail, contact.presence, unread=unread, dimmed=offline and not unread
         )
@@ -160,7 +160,7 @@ def _biller_words(state: BillerState | None) -> tuple[str, str, Tone, Dot]:
             detail = _("paid {day}").format(day=short_day(state.last_paid_on))
         return detail, "✓", "good", "online"
     overdue = state.state == "overdue"
-    due = _("overdue since {day}") if overdue else _("due {day}")
+    due = _("overdue {day}") if overdue else _("due {day}")
     detail = " · ".join(part for part in (state.place, due.format(day=short_day(state.due_on))) if part)
     tone: Tone = "danger" if overdue else due_tone(state.due_on, date.today())  # noqa: DTZ011 the member's own day
     return detail, with_sign(state.due), tone, "busy" if tone == "danger" else "away"
