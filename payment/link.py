@@ -29,7 +29,8 @@ log = logging.getLogger("payment.link")
 class Link:
     """Keeps one connection to `address` ("/path/to.sock" or "tcp:HOST:PORT").
 
-    `hello` makes the LINK_HELLO body; `receive` gets every frame, on the link's own thread. `send` may be called from
+    `hello` makes the LINK_HELLO body; `receive` gets every frame and `lost` is called after each
+    connection, on the link's own thread. `send` may be called from
     any one thread; what is sent while the link is down is dropped, since the server has told its askers so.
     """
 
@@ -39,11 +40,13 @@ class Link:
         token_file: Path | None,
         hello: Callable[[bytes], LinkHello],
         receive: Callable[[Frame], None],
+        lost: Callable[[], None],
     ) -> None:
         self._address = address
         self._token_file = token_file
         self._hello = hello
         self._receive = receive
+        self._lost = lost
         self._lock = threading.Lock()  # guards _socket, and keeps packets whole on it
         self._socket: socket.socket | None = None
         self._stopped = threading.Event()
@@ -94,6 +97,7 @@ class Link:
             finally:
                 with self._lock:
                     self._socket = None
+                self._lost()
             self._stopped.wait(wait)
             wait = min(2 * wait, RETRY_SECONDS_MAX)
 

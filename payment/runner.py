@@ -44,7 +44,9 @@ class Runner:
         self._core = core
         self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._pool = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="scrypt")
-        self._link = Link(link_address, token_file, self._hello, self._inbox.put) if link_address else None
+        self._link = (
+            Link(link_address, token_file, self._hello, self._inbox.put, self._link_lost) if link_address else None
+        )
         self._service = Service(core, self._link.send if self._link else _drop, self._slow)
         self._commands = Commands(core, self._call)
         self._admin = AdminSocket(core.folder.admin_socket, self._command)
@@ -94,6 +96,9 @@ class Runner:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._core.close()
         METER.write()
+
+    def _link_lost(self) -> None:
+        self._inbox.put(self._service.link_lost)
 
     def _slow(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         future = self._pool.submit(work)

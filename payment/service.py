@@ -48,6 +48,7 @@ class Asked:
     envelope: Envelope
     sealer: sealing.ResponseSealer
     nonce: bytes = b""
+    epoch: int = 0
 
 
 class Service:
@@ -67,6 +68,7 @@ class Service:
         self._changed_customers: set[tuple[int, str]] = set()
         self._flights: dict[tuple[int, bytes], list[Asked]] = {}
         self._again: list[Asked] = []
+        self._epoch = 0
         gate = PinGate(core.credentials, self.write, slow, core.save_nonce, core.clock)
         self._requests = Requests(self, gate)
 
@@ -112,7 +114,15 @@ class Service:
 
     def answer_encoded(self, asked: Asked, answer: bytes) -> None:
         """The same for an answer that is encoded already."""
-        self._reply(asked.frame, Type.SEALED_ANSWER, asked.sealer.seal_encoded(answer))
+        if asked.epoch == self._epoch:
+            self._reply(asked.frame, Type.SEALED_ANSWER, asked.sealer.seal_encoded(answer))
+
+    def link_lost(self) -> None:
+        """The link broke: what was asked over it is not answered over the next one, whose request ids start anew.
+
+        The server has told those who wait that the outcome is unknown; they ask again by payment id.
+        """
+        self._epoch += 1
 
     def take_off(self, key: tuple[int, bytes]) -> None:
         """A payment id is being decided: others that ask about it wait."""
@@ -163,12 +173,12 @@ class Service:
                 envelope, sealer = core.verifier.open(frame.body, member_id, core.clock())
         except sealing.EnvelopeError as error:
             nobody = Envelope(bytes(16), 0, "en", None)  # type: ignore[arg-type]
-            self._requests.refuse(Asked(frame, member_id, nobody, error.sealer), "bad_request")
+            self._requests.refuse(Asked(frame, member_id, nobody, error.sealer, epoch=self._epoch), "bad_request")
             return
         except sealing.SealError:
             self._refuse(frame, codes.BAD_SEAL, "the order could not be opened; nothing was charged")
             return
-        self._requests.handle(Asked(frame, member_id, envelope, sealer))
+        self._requests.handle(Asked(frame, member_id, envelope, sealer, epoch=self._epoch))
 
     def _commit(self) -> None:
         while self._writes or self._orders:

@@ -48,7 +48,8 @@ def test_a_retry_gets_the_same_bytes_also_after_a_restart(house: House) -> None:
     after = house.ask(LIN, order)
     asked = house.ask(LIN, AskPayment(order.payment_id))
     assert isinstance(first, Paid)
-    assert [msgspec.msgpack.encode(a) for a in (again, without_pin, after, asked)] == [msgspec.msgpack.encode(first)] * 4
+    later = [msgspec.msgpack.encode(answer) for answer in (again, without_pin, after, asked)]
+    assert later == [msgspec.msgpack.encode(first)] * 4
     assert house.balance(LIN) == 20_000 - 8_640
 
 
