@@ -25,7 +25,7 @@ from im_server.member_commands import Added, AddRequest, parse_member_csv
 PAYMENT_COMMANDS = {
     "account": "open, top up and show payment accounts",
     "biller": "add, import and list billers",
-    "customer": "import customers: numbers, places, members",
+    "customer": "import whose customer numbers are whose",
     "bill": "import and cancel bills",
     "pin": "reset a payment password",
     "limits": "set or show payment limits",
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 def _guarded(run: Callable[[], int]) -> int:
     try:
         return run()
-    except (ServerError, OSError) as error:
+    except (ServerError, OSError, ValueError) as error:
         print(f"billbuddy-server: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
