@@ -1,6 +1,6 @@
 """Build the packaged app on the system where this runs, and try it out.
 
-    python3 build_scripts/package.py [--no-smoke-test]
+    python3 build_scripts/package.py [--no-smoke-test | --only-smoke-test]
 
 Result: `dist/BillBuddy/` with billbuddy (the window), billbuddy-cli, billbuddy-server and billbuddy-payment, and an
 archive of it. The smoke test runs the packaged programs alone, with an empty environment and no Python on the path,
@@ -39,12 +39,20 @@ def build() -> Path:
     return FOLDER
 
 
-def archive(folder: Path) -> Path:
+def archive_file() -> Path:
     """`BillBuddy-VERSION-linux-x86_64.tar.gz`, or .zip on Windows; unpack and run."""
-    version = _version()
-    name = f"BillBuddy-{version}-{platform.system().lower()}-{platform.machine().lower()}"
-    kind = "zip" if os.name == "nt" else "gztar"
-    return Path(shutil.make_archive(str(folder.parent / name), kind, root_dir=folder.parent, base_dir=folder.name))
+    name = f"BillBuddy-{_version()}-{platform.system().lower()}-{platform.machine().lower()}"
+    return FOLDER.parent / (name + (".zip" if os.name == "nt" else ".tar.gz"))
+
+
+def build_and_archive() -> None:
+    started = time.monotonic()
+    folder, target = build(), archive_file()
+    base = str(target).removesuffix(".zip").removesuffix(".tar.gz")
+    kind = "zip" if target.suffix == ".zip" else "gztar"
+    shutil.make_archive(base, kind, root_dir=folder.parent, base_dir=folder.name)
+    common.say(f"Built {folder} ({megabytes(folder)}) in {time.monotonic() - started:.0f} s")
+    common.say(f"Archive {target} ({megabytes(target)})")
 
 
 def _version() -> str:
@@ -59,21 +67,20 @@ def megabytes(path: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="package.py", description="Build the packaged app and try it out.")
-    parser.add_argument("--no-smoke-test", action="store_true", help="only build")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--no-smoke-test", action="store_true", help="only build")
+    only.add_argument("--only-smoke-test", action="store_true", help="only try out what was built before")
     arguments = parser.parse_args()
     try:
         needs = [*common.PYTHON_NEEDS, *common.PACKAGER_NEEDS]
         common.ensure_system(needs if arguments.no_smoke_test else [*needs, *common.DISPLAY_NEEDS])
         common.enter_venv(Path(__file__).resolve(), common.ensure_venv("package"))
-        started = time.monotonic()
-        folder = build()
-        made = archive(folder)
-        common.say(f"Built {folder} ({megabytes(folder)}) in {time.monotonic() - started:.0f} s")
-        common.say(f"Archive {made} ({megabytes(made)})")
+        if not arguments.only_smoke_test:
+            build_and_archive()
         if not arguments.no_smoke_test:
             from build_scripts import smoke
 
-            smoke.test_packaged(made)
+            smoke.test_packaged(archive_file())
     except common.SetupError as error:
         common.say(str(error))
         return 1

@@ -14,7 +14,7 @@ from build_scripts import common, x11
 from build_scripts.dormitory import Dormitory, Programs
 
 WINDOW_SECONDS_MAX = 60
-MEMBER = 10001
+MEMBER, FRIEND = 10001, 10002
 BILLER = 101
 
 
@@ -80,8 +80,15 @@ def _open_the_window(place: Dormitory) -> None:
         try:
             titles = common.wait_until("the packaged window", WINDOW_SECONDS_MAX, lambda: _titles(window, display))
             common.say(f"packaged billbuddy: its window is there ({titles[0]})")
+            common.wait_until("the packaged window to sign in", WINDOW_SECONDS_MAX, lambda: _is_online(place))
+            common.say("packaged billbuddy: signed in; other members see it online")
         finally:
             common.stop(window)
+
+
+def _is_online(place: Dormitory) -> bool:
+    groups = place.client_json(FRIEND, "contacts")["groups"]
+    return any(row["id"] == MEMBER and row["presence"] == "online" for group in groups for row in group["contacts"])
 
 
 def _titles(window: subprocess.Popen[str], display: str) -> list[str]:
