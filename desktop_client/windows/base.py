@@ -7,8 +7,9 @@ import sys
 import tkinter
 import traceback
 from collections.abc import Callable, Iterator
+from functools import wraps
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from desktop_client.assets_path import asset
 from desktop_client.theme import Ui
@@ -119,6 +120,20 @@ class BaseWindow:
         return found
 
 
+Verb = TypeVar("Verb", bound=Callable[..., None])
+
+
+def while_open(verb: Verb) -> Verb:
+    """A verb that does nothing once its window is gone: an answer may come after the person closed it."""
+
+    @wraps(verb)
+    def guarded(window: BaseWindow, *arguments: Any, **named: Any) -> None:
+        if window.is_open():
+            verb(window, *arguments, **named)
+
+    return guarded  # type: ignore[return-value]
+
+
 def walk(widget: tkinter.Misc) -> Iterator[tkinter.Misc]:
     """A widget and all below it that are shown (menus are not)."""
     yield widget
@@ -129,7 +144,9 @@ def walk(widget: tkinter.Misc) -> Iterator[tkinter.Misc]:
 
 def _texts_of(widget: tkinter.Misc) -> list[str]:
     if isinstance(widget, tkinter.Canvas):
-        return [widget.itemcget(i, "text") for i in widget.find_all() if widget.type(i) == "text"]
+        items = [i for i in widget.find_all() if widget.type(i) == "text"]
+        items.sort(key=lambda i: (widget.coords(i)[1], widget.coords(i)[0]))  # as they are read
+        return [widget.itemcget(i, "text") for i in items]
     if isinstance(widget, tkinter.Entry):
         return [str(widget["show"]) * len(widget.get()) if widget["show"] else widget.get()]
     if isinstance(widget, tkinter.Text):

@@ -18,7 +18,7 @@ from desktop_client.widgets.contact import Face, avatar, fit
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.stream import Stream
 from desktop_client.widgets.text import Line, RuleLine
-from desktop_client.windows.base import BaseWindow, nothing
+from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (520, 630)
 MINIMUM = (380, 420)
@@ -51,6 +51,7 @@ class ConversationWindow(BaseWindow):
 
     # -- ConversationView
 
+    @while_open
     def show_head(self, head: ConversationHead) -> None:
         self._head = head
         self.top.title(f"{head.name} — {_('bill-pay contact')}" if self.kind == "biller" else head.name)
@@ -63,15 +64,19 @@ class ConversationWindow(BaseWindow):
         if self.kind == "biller":
             self.widgets.footer.configure(text=" " + head.footer)
 
+    @while_open
     def show_entries(self, entries: Sequence[Entry]) -> None:
         self.widgets.stream.show(entries)
 
+    @while_open
     def append(self, entry: Entry) -> None:
         self.widgets.stream.append(entry)
 
+    @while_open
     def replace(self, key: str, entry: Entry) -> None:
         self.widgets.stream.replace(key, entry)
 
+    @while_open
     def show_banner(self, text: str, tone: Tone) -> None:
         self._banner = (text, tone)
         ui, line = self.ui, self.widgets.banner
@@ -81,10 +86,12 @@ class ConversationWindow(BaseWindow):
         line.configure(text=text, background=ui.tone_soft(tone), foreground=ui.tone(tone))
         line.pack(side="top", fill="x", before=self.widgets.stream)
 
+    @while_open
     def set_draft(self, text: str) -> None:
         if self.kind == "member":
             self.widgets.composer.set(text)
 
+    @while_open
     def raise_window(self) -> None:
         self.open()
         self._first_focus()

@@ -15,7 +15,7 @@ from desktop_client.theme import Ui
 from desktop_client.widgets.field import Field
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.text import Check, Line, RuleLine
-from desktop_client.windows.base import BaseWindow, nothing
+from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (360, 500)
 MINIMUM = (330, 480)
@@ -44,6 +44,7 @@ class LoginWindow(BaseWindow):
 
     # -- LoginView
 
+    @while_open
     def prefill(self, member_id: str, server_line: str, server: str, remember: bool) -> None:
         self._member.set(member_id)
         self._server.set(server)
@@ -52,6 +53,7 @@ class LoginWindow(BaseWindow):
             self.show_server(server_line, self._server_line[1], self._server_line[2])
         self._first_focus()
 
+    @while_open
     def show_server(self, line: str, pinned: bool, tone: Tone) -> None:
         self._server_line = (line, pinned, tone)
         ui, c, w = self.ui, self.ui.c, self.widgets
@@ -62,6 +64,7 @@ class LoginWindow(BaseWindow):
         if pinned:
             w.pinned.pack(side="right", padx=(0, ui.px(14)), before=w.server_line)
 
+    @while_open
     def set_busy(self, busy: bool) -> None:
         self._busy = busy
         w = self.widgets
@@ -72,6 +75,7 @@ class LoginWindow(BaseWindow):
         if busy:
             self._show_error("", "")
 
+    @while_open
     def show_error(self, message: str, field_name: str = "") -> None:
         self._show_error(message, field_name)
         field = {

@@ -17,7 +17,7 @@ from desktop_client.widgets.choice import Choice
 from desktop_client.widgets.field import Field, PinBoxes
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.text import Line
-from desktop_client.windows.base import BaseWindow, nothing
+from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (340, 410)
 MINIMUM = (330, 380)
@@ -45,6 +45,7 @@ class PaySheetWindow(BaseWindow):
 
     # -- PaySheetView
 
+    @while_open
     def show(self, model: PaySheetModel) -> None:
         first = self._model is None
         same = not first and self._model is not None and self._model.choices == model.choices
@@ -67,12 +68,14 @@ class PaySheetWindow(BaseWindow):
             self.open()
             w.pin.focus_set()
 
+    @while_open
     def set_busy(self, busy: bool, text: str = "") -> None:
         self._busy = (busy, text)
         self.widgets.pin.set_enabled(not busy)
         self.widgets.cancel.set(enabled=not busy)
         self._show_pay()
 
+    @while_open
     def show_error(self, message: str, field_name: str = "") -> None:
         self._error = (message, field_name)
         w = self.widgets
@@ -89,6 +92,7 @@ class PaySheetWindow(BaseWindow):
             w.pin.focus_set()
         self._fit_height()
 
+    @while_open
     def clear_pin(self) -> None:
         self.widgets.pin.clear()
 
@@ -234,7 +238,8 @@ class PaySheetWindow(BaseWindow):
         """The sheet is as high as its contents ask for; the person may make it larger."""
         self.top.update_idletasks()
         needed = self._body.winfo_reqheight() + self.ui.px(34)
-        width = max(self._size[0], self._body.winfo_reqwidth() + 2 * self.ui.px(SIDE))
+        widest = max(self.widgets.choices.winfo_reqwidth(), self.widgets.pin.winfo_reqwidth())
+        width = max(self.ui.px(SIZE[0]), widest + 2 * self.ui.px(SIDE))
         self._size = (width, needed)
         self.top.geometry(f"{width}x{needed}")
 

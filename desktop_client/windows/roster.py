@@ -17,7 +17,7 @@ from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.roster_list import RosterList
 from desktop_client.widgets.tabs import Tabs
 from desktop_client.widgets.text import Line, RuleLine
-from desktop_client.windows.base import BaseWindow, nothing
+from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (300, 670)
 MINIMUM = (260, 360)
@@ -50,16 +50,19 @@ class RosterWindow(BaseWindow):
 
     # -- RosterView
 
+    @while_open
     def show_me(self, me: Me) -> None:
         self._me = me
         self.widgets.header.show(me)
 
+    @while_open
     def show_groups(self, groups: Sequence[RosterGroup]) -> None:
         self._groups = tuple(groups)
         unread = sum(row.unread for group in groups for row in group.rows)
         self.widgets.tabs.set_badge("recent", unread)
         self._show_list()
 
+    @while_open
     def show_connection(self, text: str, tone: Tone) -> None:
         self._connection = (text, tone)
         ui, c, w = self.ui, self.ui.c, self.widgets
@@ -67,6 +70,7 @@ class RosterWindow(BaseWindow):
         w.connection.configure(text=text, foreground=color)
         w.connection_dot.configure(image=ui.paint.disc(ui.px(10), color) if text else "")
 
+    @while_open
     def show_toast(self, text: str, tone: Tone) -> None:
         self.toast(text, tone, BAR + 10)
 

@@ -12,7 +12,7 @@ from desktop_client.i18n import _
 from desktop_client.theme import Ui
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.text import Line
-from desktop_client.windows.base import BaseWindow, nothing
+from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (400, 330)
 STOP_SIZE = (420, 400)
@@ -33,12 +33,14 @@ class TrustWindow(BaseWindow):
 
     # -- TrustView
 
+    @while_open
     def ask(self, server_name: str, address: str, words: Sequence[str], answer: Callable[[bool], None]) -> None:
         self._answer = answer
         self._page = lambda: self._question(server_name, address, tuple(words))
         self._open(_("First connection"), SIZE)
         self.widgets.cancel.focus_set()
 
+    @while_open
     def show_key_changed(self, server_name: str, address: str, old: Sequence[str], new: Sequence[str]) -> None:
         self._answer = nothing
         self._page = lambda: self._stop(server_name, address, tuple(old), tuple(new))
