@@ -11,6 +11,7 @@ from desktop_client.cli_documents import receipt_document, receipt_text
 from desktop_client.config import parse_address, parse_member_id
 from desktop_client.i18n import _
 from desktop_client.profile import KnownServer, Profile
+from desktop_client.wording import invite_problem
 from payment.contract.messages import SignedReceipt
 
 Result = tuple[Any, str, int]
@@ -61,7 +62,7 @@ def _trusted(options: argparse.Namespace, profile: Profile) -> set[str]:
         try:
             return {parse_invite(options.invite).payment_fingerprint.hex()}
         except InviteError as error:
-            raise Failure(2, "bad_invite", _(str(error))) from error
+            raise Failure(2, "bad_invite", invite_problem()) from error
     servers = [s for s in profile.servers if not options.server or s == _named(options, profile)]
     if not servers:
         raise Failure(2, "no_root", _("No payment key is known here: give --root FINGERPRINT."))

@@ -12,7 +12,7 @@ from desktop_client.config import Address, parse_address, parse_member_id
 from desktop_client.i18n import _
 from desktop_client.profile import KnownServer
 from desktop_client.transport import KEY_CHANGED, Down, Target, Up
-from desktop_client.wording import problem
+from desktop_client.wording import invite_problem, problem
 from im_protocol import codes
 from im_protocol.invite import SCHEME, InviteError, parse_invite
 from im_protocol.limits import PASSWORD_CHARS_MAX
@@ -62,8 +62,8 @@ class SignInFlow:
     def _invited(self, text: str) -> KnownServer | Problem:
         try:
             invite = parse_invite(text)
-        except InviteError as error:
-            return Problem("bad_invite", _(str(error)), "server")
+        except InviteError:
+            return Problem("bad_invite", invite_problem(), "server")
         return KnownServer(
             invite.host, invite.port, invite.server_name, invite.tls_pin.hex(), invite.payment_fingerprint.hex()
         )

@@ -16,10 +16,22 @@ import ssl
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from desktop_client.config import CLIENT_NAME, OUT_BYTES_MAX, Address, Timings
+from desktop_client.config import CLIENT_NAME, OUT_BYTES_MAX, Timings
+from desktop_client.dialling import (
+    KEY_CHANGED,
+    LOST,
+    NOT_A_SERVER,
+    READ_BYTES,
+    UNREACHABLE,
+    Abandoned,
+    Cut,
+    Dialler,
+    Target,
+    close,
+    spki_pin,
+)
 from desktop_client.inbox import Inbox
 from im_protocol import codec
 from im_protocol.codec import Frame
@@ -27,28 +39,13 @@ from im_protocol.connection import FrameReader
 from im_protocol.errors import RemoteProtocolError
 from im_protocol.packets import Hello, Refusal, Type, Welcome
 
+__all__ = ["KEY_CHANGED", "LOST", "NOT_A_SERVER", "UNREACHABLE", "Arrived", "Down", "Target", "Transport", "Up"]
+
 log = logging.getLogger(__name__)
 
 HELLO_REQUEST_ID = 1
 PING_REQUEST_ID = 2
 FIRST_FREE_REQUEST_ID = 16
-READ_BYTES = 65_536
-LINGER_SECONDS = 0.3  # for the other side to read our goodbye
-
-UNREACHABLE = "unreachable"
-NOT_A_SERVER = "not_a_server"
-KEY_CHANGED = "key_changed"
-LOST = "connection_lost"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to connect, and the server key's pin (SHA-256 of the SPKI); None only to look at the key."""
-
-    address: Address
-    tls_pin: bytes | None
-    lang: str = "en"
-
 
 class Up(NamedTuple):
     """Connected, pinned and greeted; nothing secret has been sent."""
@@ -74,18 +71,6 @@ class Down(NamedTuple):
     message: str
     retry_in_seconds: float
     seen_pin: bytes = b""
-
-
-class _Abandoned(Exception):
-    """The interface wants something else now; nobody needs to be told."""
-
-
-class _Cut(Exception):
-    """The connection ended; `final` when trying again cannot help."""
-
-    def __init__(self, code: str, message: str, *, final: bool = False, seen_pin: bytes = b"") -> None:
-        super().__init__(message)
-        self.code, self.message, self.final, self.seen_pin = code, message, final, seen_pin
 
 
 class Transport:
@@ -178,9 +163,9 @@ class Transport:
                 continue
             try:
                 self._serve(target, epoch)
-            except _Abandoned:
+            except Abandoned:
                 continue
-            except Exception:
+            except Exception:  # the thread outlives any mistake: the person can still try again
                 log.exception("the network thread failed")
                 self._inbox.put(Down(epoch, LOST, "internal error, see the log", -1.0))
                 self._drop_target(epoch)
@@ -189,7 +174,7 @@ class Transport:
         while True:
             try:
                 self._connection(target, epoch)
-            except _Cut as cut:
+            except Cut as cut:
                 retry = -1.0 if cut.final or not self._keep else self._next_wait()
                 self._inbox.put(Down(epoch, cut.code, cut.message, retry, cut.seen_pin))
             if retry < 0:
@@ -218,7 +203,7 @@ class Transport:
 
     def _check(self, epoch: int) -> None:
         if self._stopping or self._epoch != epoch:
-            raise _Abandoned
+            raise Abandoned
 
     def _select(self, wanted: list[tuple[socket.socket, int]], seconds: float | None) -> None:
         """Waits for the wake-up socket and the wanted ones; swallows the wake-ups."""
@@ -236,15 +221,19 @@ class Transport:
     def _connection(self, target: Target, epoch: int) -> None:
         """One connection from dialling to its end, which is always an exception."""
         self._check(epoch)
-        dialler = _Dialler(self, target, epoch)
-        tls = dialler.connect()
+
+        def wait(sock: socket.socket, events: int, seconds: float) -> None:
+            self._select([(sock, events)], seconds)
+            self._check(epoch)
+
+        tls = Dialler(target, self.timings.connect_seconds, wait).connect()
         try:
-            pin = _spki_pin(tls)
+            pin = spki_pin(tls)
             if target.tls_pin is not None and pin != target.tls_pin:
-                raise _Cut(KEY_CHANGED, "the server's key is not the pinned one", final=True, seen_pin=pin)
+                raise Cut(KEY_CHANGED, "the server's key is not the pinned one", final=True, seen_pin=pin)
             _Conversation(self, tls, target, epoch).run(pin)
         finally:
-            _close(tls)
+            close(tls)
 
     def _begin(self, epoch: int) -> int:
         with self._lock:
@@ -268,71 +257,6 @@ class Transport:
         return data
 
 
-class _Dialler:
-    """TCP and TLS without ever blocking the wake-up."""
-
-    def __init__(self, owner: Transport, target: Target, epoch: int) -> None:
-        self.owner, self.target, self.epoch = owner, target, epoch
-        self.end = time.monotonic() + owner.timings.connect_seconds
-
-    def connect(self) -> ssl.SSLSocket:
-        """A connected TLS 1.3 socket, non-blocking. Raises _Cut."""
-        try:
-            found = socket.getaddrinfo(self.target.address.host, self.target.address.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise _Cut(UNREACHABLE, f"{self.target.address}: {error}") from error
-        last = _Cut(UNREACHABLE, f"{self.target.address}: no address")
-        for family, kind, protocol, _, address in found[:4]:
-            sock = socket.socket(family, kind, protocol)
-            try:
-                self._tcp(sock, address)
-                return self._tls(sock)
-            except _Cut as cut:
-                sock.close()
-                last = cut
-            except BaseException:
-                sock.close()
-                raise
-        raise last
-
-    def _wait(self, sock: socket.socket, events: int) -> None:
-        left = self.end - time.monotonic()
-        if left <= 0:
-            raise _Cut(UNREACHABLE, f"{self.target.address}: no answer in {self.owner.timings.connect_seconds:g} s")
-        self.owner._select([(sock, events)], left)
-        self.owner._check(self.epoch)
-
-    def _tcp(self, sock: socket.socket, address: object) -> None:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = sock.connect_ex(address)  # type: ignore[arg-type]
-        while error in _IN_PROGRESS:
-            self._wait(sock, selectors.EVENT_WRITE)
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error == 0 and not _is_connected(sock):
-                error = next(iter(_IN_PROGRESS))
-        if error:
-            raise _Cut(UNREACHABLE, f"{self.target.address}: {_words(error)}")
-
-    def _tls(self, sock: socket.socket) -> ssl.SSLSocket:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # the pin is what is verified: the certificate is the server's own
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        tls = context.wrap_socket(sock, do_handshake_on_connect=False)
-        while True:
-            try:
-                tls.do_handshake()
-                return tls
-            except ssl.SSLWantReadError:
-                self._wait(tls, selectors.EVENT_READ)
-            except ssl.SSLWantWriteError:
-                self._wait(tls, selectors.EVENT_WRITE)
-            except (ssl.SSLError, OSError) as error:
-                tls.close()
-                raise _Cut(NOT_A_SERVER, f"{self.target.address} does not speak TLS 1.3: {error}") from error
-
-
 class _Conversation:
     """Greets, then moves packets both ways until the connection ends."""
 
@@ -345,7 +269,7 @@ class _Conversation:
         self.generation = 0
 
     def run(self, pin: bytes) -> None:
-        """Raises _Cut or _Abandoned at its end."""
+        """Raises Cut or Abandoned at its end."""
         hello = Hello(client=CLIENT_NAME, lang=self.target.lang)
         self.out += codec.encode(Type.HELLO, hello, request_id=HELLO_REQUEST_ID)
         welcome = self._greet()
@@ -355,7 +279,7 @@ class _Conversation:
         try:
             while True:
                 self._turn()
-        except _Abandoned:
+        except Abandoned:
             self.out += self.owner._take_out()
             self._try_write()
             raise
@@ -371,17 +295,17 @@ class _Conversation:
                 return self._welcome(frames[0])
             left = end - time.monotonic()
             if left <= 0:
-                raise _Cut(NOT_A_SERVER, f"{self.target.address} does not greet like a BillBuddy server")
+                raise Cut(NOT_A_SERVER, f"{self.target.address} does not greet like a BillBuddy server")
             self._wait(left, reading=True)
 
     def _welcome(self, frame: Frame) -> Welcome:
         try:
             if frame.type == Type.REFUSAL:
                 refusal = codec.decode_body(frame, Refusal)
-                raise _Cut(refusal.code, refusal.message)
+                raise Cut(refusal.code, refusal.message)
             return codec.decode_body(frame, Welcome)
         except RemoteProtocolError as error:
-            raise _Cut(NOT_A_SERVER, f"{self.target.address}: {error.message}") from error
+            raise Cut(NOT_A_SERVER, f"{self.target.address}: {error.message}") from error
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -400,7 +324,7 @@ class _Conversation:
         if full:
             self.heard_at = now
         elif silent_left <= 0:
-            raise _Cut(LOST, "the server has been silent for too long")
+            raise Cut(LOST, "the server has been silent for too long")
         ping_left = self.sent_at + self.keepalive - now
         self._wait(max(0.01, min(ping_left, silent_left)), reading=not full)
 
@@ -415,15 +339,15 @@ class _Conversation:
             while not frames:
                 data = self.tls.recv(READ_BYTES)
                 if not data:
-                    raise _Cut(LOST, "the server closed the connection")
+                    raise Cut(LOST, "the server closed the connection")
                 self.heard_at = time.monotonic()
                 frames += self.reader.receive_data(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except RemoteProtocolError as error:
-            raise _Cut(NOT_A_SERVER, f"the server broke the protocol: {error.message}") from error
+            raise Cut(NOT_A_SERVER, f"the server broke the protocol: {error.message}") from error
         except OSError as error:
-            raise _Cut(LOST, f"the connection broke: {error.strerror or error}") from error
+            raise Cut(LOST, f"the connection broke: {error.strerror or error}") from error
         return frames
 
     def _write(self) -> None:
@@ -436,67 +360,8 @@ class _Conversation:
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except OSError as error:
-            raise _Cut(LOST, f"the connection broke: {error.strerror or error}") from error
+            raise Cut(LOST, f"the connection broke: {error.strerror or error}") from error
 
     def _try_write(self) -> None:
-        with contextlib.suppress(_Cut):  # it is being closed anyway
+        with contextlib.suppress(Cut):  # it is being closed anyway
             self._write()
-
-
-def _spki_pin(tls: ssl.SSLSocket) -> bytes:
-    """SHA-256 of the certificate's SubjectPublicKeyInfo (DER), 32 bytes (as RFC 7469 section 2.4 takes it)."""
-    import hashlib
-
-    from cryptography import x509  # here: only the network thread needs it, after the window is on the screen
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    der = tls.getpeercert(binary_form=True)
-    if not der:
-        raise _Cut(NOT_A_SERVER, "the server showed no certificate")
-    try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except ValueError as error:
-        raise _Cut(NOT_A_SERVER, f"the server's certificate cannot be read: {error}") from error
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-
-
-def _close(tls: ssl.SSLSocket) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        tls.unwrap()  # says goodbye (close_notify); does not wait for the other's
-    with contextlib.suppress(OSError):
-        tls.shutdown(socket.SHUT_WR)
-        _read_to_end(tls)
-    tls.close()
-
-
-def _read_to_end(tls: ssl.SSLSocket) -> None:
-    """A socket closed with unread bytes resets the connection, and our last packets would be lost with it."""
-    plain = socket.socket(fileno=tls.detach())
-    with plain:
-        plain.settimeout(LINGER_SECONDS)
-        end = time.monotonic() + LINGER_SECONDS
-        while plain.recv(READ_BYTES) and time.monotonic() < end:
-            pass
-
-
-def _is_connected(sock: socket.socket) -> bool:
-    try:
-        sock.getpeername()
-    except OSError:
-        return False
-    return True
-
-
-def _words(error: int) -> str:
-    import os
-
-    return os.strerror(error)
-
-
-def _in_progress() -> frozenset[int]:
-    import errno
-
-    return frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)})
-
-
-_IN_PROGRESS = _in_progress()

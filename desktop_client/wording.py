@@ -40,6 +40,13 @@ def problem(code: str, message: str = "", address: str = "") -> str:
     return known.get(code) or message or _("Something went wrong ({code}).").format(code=code)
 
 
+def invite_problem() -> str:
+    """A sentence for text that is no whole invite link."""
+    return _(
+        "The invite link is not whole, or a character of it was changed. Copy the whole link, or ask for it again."
+    )
+
+
 def amount_problem(error: AmountError) -> str:
     """A sentence for text that is no amount."""
     known = {

@@ -52,3 +52,12 @@ def client(profile: Profile) -> Iterator[Client]:
 @pytest.fixture
 def windows() -> FakeWindows:
     return FakeWindows()
+
+
+@pytest.fixture
+def person(peer: Peer, profile: Profile, tmp_path: Path) -> Iterator[object]:
+    from tests.desktop_client.person import Person  # it needs QUICK of this file
+
+    someone = Person(peer, profile, tmp_path)
+    yield someone
+    someone.app.stop()

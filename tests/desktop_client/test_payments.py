@@ -15,7 +15,8 @@ from payment.contract.messages import BillsAre, OverviewIs, Pay, Prompt
 from payment.contract.receipts import verify_receipt
 from tests.desktop_client.conftest import QUICK
 from tests.desktop_client.fakes import wait_until
-from tests.desktop_client.peer import ELECTRICITY, PIN, WATER, Peer, cny
+from tests.desktop_client.peer import Peer
+from tests.desktop_client.subsystem import ELECTRICITY, PIN, WATER, cny
 from tests.desktop_client.test_transport import sign_in, turn
 
 
@@ -23,7 +24,6 @@ from tests.desktop_client.test_transport import sign_in, turn
 def payments(peer: Peer, client: Client) -> Payments:
     sign_in(client, peer)
     assert client.member is not None
-    client.member.payments.sealer._clock  # noqa: B018 it is there
     return client.member.payments
 
 

@@ -1,0 +1,113 @@
+"""Roster and chats, as a person sees them."""
+
+from __future__ import annotations
+
+import pytest
+
+from desktop_client.presenters.views import Bubble, TimeMark
+from im_protocol import codec, packets
+from im_protocol.packets import Flag, Type
+from tests.desktop_client.fakes import ConversationRecorder
+from tests.desktop_client.peer import LIN, WANG, Peer
+from tests.desktop_client.person import Person
+from tests.desktop_client.subsystem import ELECTRICITY, PIN
+
+
+def test_roster_shows_bills_first_with_their_states(person: Person) -> None:
+    roster = person.signed_in()
+    groups = roster.last("show_groups")[0]
+    assert [g.title for g in groups] == ["Bill-pay", "Roommates"]
+    electricity, water = groups[0].rows
+    assert electricity.detail.startswith("Room 402 · due ")
+    assert (electricity.trailing, electricity.trailing_tone, electricity.dot) == ("¥ 86.40", "danger", "busy")
+    assert (water.detail, water.trailing) == ("customer number needed", "")
+    assert groups[1].count == "1/2"
+    assert groups[1].rows[1].dimmed
+
+
+def test_presence_of_others_changes_live(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    away = packets.PresenceEvent(WANG, "offline", "", 1_700_000_000_000)
+    peer.push(LIN, codec.encode(Type.PRESENCE_EVENT, away, flags=Flag.PUSH))
+    person.until(lambda: roster.last("show_groups")[0][1].count == "0/2")
+
+
+def test_search_filters_contacts(person: Person) -> None:
+    roster = person.signed_in()
+    roster.on_search("wang")
+    groups = roster.last("show_groups")[0]
+    assert [r.name for g in groups for r in g.rows] == ["Wang Lei"]
+
+
+def test_payment_notice_brings_new_figures(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    peer.subsystem.due[ELECTRICITY] = 0
+    peer.push(LIN, codec.encode(Type.PAYMENT_NOTICE, flags=Flag.PUSH))
+    person.until(lambda: roster.last("show_groups")[0][0].rows[0].trailing == "✓")
+
+
+def test_connection_line_follows_the_connection(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    assert roster.last("show_connection") == ("connected", "good")
+    peer.stop()
+    person.until(lambda: roster.last("show_connection") == ("reconnecting…", "warning"))
+    peer.start()
+    person.until(lambda: roster.last("show_connection") == ("connected", "good"))
+
+
+def test_unread_messages_are_counted_until_the_chat_is_opened(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    peer.deliver(WANG, LIN, "split it?")
+    person.until(lambda: roster.last("show_groups")[0][1].rows[0].unread == 1)
+    assert roster.last("show_toast") == ("Wang Lei: split it?", "accent")
+    person.app.open_contact(WANG)
+    person.until(lambda: roster.last("show_groups")[0][1].rows[0].unread == 0)
+
+
+# ---- chat ------------------------------------------------------------------------------------------------------
+
+
+def bubbles(view: ConversationRecorder) -> list[Bubble]:
+    return [e for e in view.entries if isinstance(e, Bubble)]
+
+
+def test_chat_shows_own_and_other_messages_with_their_state(person: Person, peer: Peer) -> None:
+    person.signed_in()
+    person.app.open_contact(WANG)
+    view = person.windows.last("conversation")
+    view.on_send_text("power bill is in")
+    assert bubbles(view)[0].status == "sending…"
+    person.until(lambda: bubbles(view)[0].status.endswith("✓"))
+    peer.deliver(WANG, LIN, "sure")
+    person.until(lambda: [b.text for b in bubbles(view)] == ["power bill is in", "sure"])
+    assert [b.own for b in bubbles(view)] == [True, False]
+    assert isinstance(view.entries[0], TimeMark)
+
+
+@pytest.mark.parametrize("contact", [WANG, ELECTRICITY])
+def test_six_digits_are_caught_before_they_are_sent(person: Person, peer: Peer, contact: int) -> None:
+    person.signed_in()
+    person.app.open_contact(contact)
+    view = person.windows.last("conversation")
+    view.on_send_text(PIN)
+    assert "payment password" in view.last("show_banner")[0]
+    assert view.last("set_draft") == (PIN,)
+    assert bubbles(view) == []
+    assert Type.CHAT_SEND not in peer.types_received()
+
+
+def test_six_digits_are_sent_when_they_are_meant(person: Person) -> None:
+    person.signed_in()
+    person.app.open_contact(WANG)
+    view = person.windows.last("conversation")
+    view.on_send_text("402402")
+    view.on_send_text("402402")
+    person.until(lambda: [b.text for b in bubbles(view)] == ["402402"])
+
+
+def test_open_chat_is_brought_to_the_front_and_not_opened_twice(person: Person) -> None:
+    person.signed_in()
+    person.app.open_contact(WANG)
+    person.app.open_contact(WANG)
+    assert len(person.windows.opened["conversation"]) == 1
+    assert person.windows.last("conversation").count("raise_window") == 1
