@@ -97,7 +97,8 @@ class Arrears:
 
     def _last_paid_on(self, biller_id: int, number: str) -> str:
         row = self._store.one(
-            "SELECT max(at_ms) FROM transfer WHERE biller_id = ? AND customer_number = ? AND kind = 'payment'",
+            "SELECT max(at_ms) FROM transfer WHERE kind = 'payment' AND bill_id > 0 AND bill_id IN "
+            "(SELECT id FROM bill WHERE biller_id = ? AND customer_number = ? AND paid > 0)",
             (biller_id, number),
         )
         return day_text(row[0]) if row and row[0] else ""

@@ -12,7 +12,6 @@ SINGLE_DEFAULT = 1_000_000  # minor units: 10,000.00
 DAILY_DEFAULT = 2_000_000
 PER_MINUTE_DEFAULT = 10
 MINUTE_MS = 60_000
-ACCOUNTS_KEPT_MAX = 20_000  # accounts whose spending is kept in memory; more are read again
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,13 @@ class OverLimit:
 
 
 class _Spent:
-    """What an account paid since midnight, and when it paid within the last minute."""
+    """What an account paid today, and when it paid within the last minute."""
 
-    __slots__ = ("day_end_ms", "day_start_ms", "recent", "total")
+    __slots__ = ("recent", "total")
 
-    def __init__(self, day_start_ms: int, day_end_ms: int, total: int, recent: deque[int]) -> None:
-        self.day_start_ms = day_start_ms
-        self.day_end_ms = day_end_ms
-        self.total = total
-        self.recent = recent
+    def __init__(self) -> None:
+        self.total = 0
+        self.recent: deque[int] = deque()
 
 
 class Limits:
@@ -55,6 +52,7 @@ class Limits:
         self._store = store
         self._sets: dict[int, LimitSet] = {}
         self._spent: dict[int, _Spent] = {}
+        self._day_start_ms = self._day_end_ms = 0
         self.reload()
 
     def reload(self) -> None:
@@ -64,7 +62,7 @@ class Limits:
 
     def forget(self) -> None:
         """Reads spending again at the next payment, after a transaction was rolled back."""
-        self._spent.clear()
+        self._day_start_ms = self._day_end_ms = 0
 
     def of(self, account_id: int) -> LimitSet:
         """What holds for this account."""
@@ -94,7 +92,7 @@ class Limits:
             frees = spent.recent[-limits.per_minute_max] + MINUTE_MS if limits.per_minute_max else 0
             return OverLimit("limit_rate", limits.per_minute_max, frees)
         if spent.total + minor > limits.daily_max:
-            return OverLimit("limit_daily", limits.daily_max, spent.day_end_ms)
+            return OverLimit("limit_daily", limits.daily_max, self._day_end_ms)
         return None
 
     def note(self, account_id: int, minor: int, now_ms: int) -> None:
@@ -104,25 +102,30 @@ class Limits:
         spent.recent.append(now_ms)
 
     def _spent_by(self, account_id: int, now_ms: int) -> _Spent:
+        if not self._day_start_ms <= now_ms < self._day_end_ms:
+            self._read(now_ms)
         spent = self._spent.get(account_id)
-        if spent is None or not spent.day_start_ms <= now_ms < spent.day_end_ms:
-            if len(self._spent) >= ACCOUNTS_KEPT_MAX:
-                self._spent.clear()
-            spent = self._spent[account_id] = self._read(account_id, now_ms)
+        if spent is None:
+            spent = self._spent[account_id] = _Spent()
         return spent
 
-    def _read(self, account_id: int, now_ms: int) -> _Spent:
-        start_ms, end_ms = day_of(now_ms)
-        row = self._store.one(
-            "SELECT coalesce(sum(amount), 0) FROM transfer WHERE debit_id = ? AND kind = 'payment' "
-            "AND at_ms >= ? AND at_ms < ?",
-            (account_id, start_ms, end_ms),
+    def _read(self, now_ms: int) -> None:
+        """Reads all spending of the day: at start, at midnight, and when the clock was set.
+
+        One pass over the transfers instead of an index that every payment would have to keep.
+        """
+        self._day_start_ms, self._day_end_ms = day_of(now_ms)
+        self._spent = {}
+        rows = self._store.all(
+            "SELECT debit_id, amount, at_ms FROM transfer WHERE kind = 'payment' AND at_ms > ? ORDER BY no",
+            (min(self._day_start_ms - 1, now_ms - MINUTE_MS),),
         )
-        recent = self._store.all(
-            "SELECT at_ms FROM transfer WHERE debit_id = ? AND kind = 'payment' AND at_ms > ? ORDER BY at_ms",
-            (account_id, now_ms - MINUTE_MS),
-        )
-        return _Spent(start_ms, end_ms, row[0] if row else 0, deque(at for (at,) in recent))
+        for account_id, amount, at_ms in rows:
+            spent = self._spent.setdefault(account_id, _Spent())
+            if self._day_start_ms <= at_ms < self._day_end_ms:
+                spent.total += amount
+            if now_ms - MINUTE_MS < at_ms <= now_ms:
+                spent.recent.append(at_ms)
 
 
 def day_of(now_ms: int) -> tuple[int, int]:

@@ -28,7 +28,7 @@ PRAGMAS = {
     "recursive_triggers": 1,  # so that INSERT OR REPLACE cannot get round the triggers that keep history
     "foreign_keys": 0,  # rows are never deleted, and the ledger check follows every reference
     "cache_size": -32_768,  # KiB
-    "wal_autocheckpoint": 4_000,  # pages; larger means fewer, longer checkpoints
+    "wal_autocheckpoint": 8_000,  # pages; larger means fewer, longer checkpoints
     "temp_store": "memory",
 }
 BUSY_MS = 5_000
