@@ -47,8 +47,6 @@ log = logging.getLogger(__name__)
 NEVER_ARRIVED = "never_arrived"
 ASKED_BACK = "asked_back"
 REUSED = "payment_id_reused"
-UNKNOWN_SETTLES_SECONDS = 3.0
-"""An id that the subsystem does not know is asked for once more after this: the order may be right behind."""
 
 NOTHING_SENT = frozenset(
     {
@@ -118,7 +116,6 @@ class Payments:
         self._asking: set[bytes] = set()
         self._waits: dict[bytes, float] = {}
         self._armed: set[bytes] = set()
-        self._unknown_since: dict[bytes, float] = {}
         self._overview_asked = False
         self._overview_again = False
         self._watching = watching
@@ -231,13 +228,7 @@ class Payments:
 
         def on_answer(answer: Answer | Refusal) -> None:
             order = self.outbox.get(payment_id) or _stranger(payment_id)
-            if isinstance(answer, Refusal):
-                done(answer)
-            elif isinstance(answer, PaymentUnknown):
-                self._on_unknown(order, done)
-            else:
-                self._unknown_since.pop(payment_id, None)
-                done(self._settle(order, answer, maybe_sent=True))
+            done(answer if isinstance(answer, Refusal) else self._settle(order, answer, maybe_sent=True))
 
         self.sealer.ask(AskPayment(payment_id), on_answer)
 
@@ -265,6 +256,9 @@ class Payments:
                 retry_at_ms=answer.retry_at_ms,
                 final=answer.final,
             )
+        if isinstance(answer, PaymentUnknown):  # from here on the subsystem refuses an order sealed before the question
+            self._note(order, "not_paid", NEVER_ARRIVED, "")
+            return Outcome("not_paid", order, NEVER_ARRIVED, "")
         if maybe_sent:
             return Outcome("deciding", order, getattr(answer, "code", ""), "")
         if isinstance(answer, Refused):
@@ -319,18 +313,6 @@ class Payments:
     def _note(self, order: Order, state: Literal["paid", "not_paid"], code: str, text: str) -> None:
         self.outbox.settle(order.payment_id, state, code, text, self._now())
         self._waits.pop(order.payment_id, None)
-
-    def _on_unknown(self, order: Order, done: Callable[[Outcome | Refusal], None]) -> None:
-        """The subsystem does not know the id. Once may be too early to tell; twice with a pause is an answer."""
-        since = self._unknown_since.setdefault(order.payment_id, self._clock())
-        waited = self._clock() - since
-        if 0 <= waited < UNKNOWN_SETTLES_SECONDS:
-            again = UNKNOWN_SETTLES_SECONDS - waited
-            self._session.call_after(again, lambda: self.ask_payment(order.payment_id, done))
-            return
-        del self._unknown_since[order.payment_id]
-        self._note(order, "not_paid", NEVER_ARRIVED, "")
-        done(Outcome("not_paid", order, NEVER_ARRIVED, ""))
 
     # -- watching
 

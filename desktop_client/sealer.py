@@ -45,6 +45,7 @@ class Sealer:
         self._clock = clock
         self._config: KeyConfig | None = None
         self._fetched_at = 0.0
+        self._last_made_at_ms = 0
 
     def ask(self, request: Request, done: AnswerDone) -> None:
         """Sends one sealed request; `done` gets the opened answer, or a Refusal."""
@@ -85,7 +86,7 @@ class Sealer:
 
         envelope = Envelope(
             nonce=secrets.token_bytes(16),
-            made_at_ms=int(self._clock() * 1000) + self.clock_offset_ms,
+            made_at_ms=self._made_at_ms(),
             lang=self._lang,
             request=request,
         )
@@ -101,6 +102,11 @@ class Sealer:
             done(_opened(context, answer))
 
         self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
+
+    def _made_at_ms(self) -> int:
+        """Never goes back: a question about an order must not look older than the order."""
+        self._last_made_at_ms = max(self._last_made_at_ms, int(self._clock() * 1000) + self.clock_offset_ms)
+        return self._last_made_at_ms
 
     def _again(self, request: Request, done: AnswerDone) -> None:
         """The key was retired: fetch the new one and seal the same request afresh, once."""

@@ -122,9 +122,8 @@ def test_keys_of_another_root_are_not_sealed_to(client: Client, payments: Paymen
 
 @pytest.mark.parametrize(("cut", "state", "code"), [("after", "paid", ""), ("before", "not_paid", NEVER_ARRIVED)])
 def test_cut_payment_is_deciding_and_resolves_by_itself(
-    client: Client, payments: Payments, peer: Peer, cut: str, state: str, code: str, monkeypatch: pytest.MonkeyPatch
+    client: Client, payments: Payments, peer: Peer, cut: str, state: str, code: str
 ) -> None:
-    monkeypatch.setattr("desktop_client.payments.UNKNOWN_SETTLES_SECONDS", 0.05)
     wait_until(lambda: payments.overview, lambda: turn(client))
     changed: list[OrderChanged] = []
     client.bus.subscribe(OrderChanged, changed.append)
