@@ -118,6 +118,7 @@ class Client:
 
     def _close_member(self) -> None:
         if self.member is not None:
+            self.session.cancel_timers()
             self.member.close()
             self.member = None
 

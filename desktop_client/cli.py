@@ -66,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failure.status
     except BrokenPipeError:
         return REFUSED
+    except (KeyboardInterrupt, EOFError):  # a payment that was sent already ends with its own status
+        printer.say("billbuddy-cli: " + _("Given up. No money moved."))
+        return REFUSED
     if document is not None and options.json:
         printer.emit(json.dumps(document, ensure_ascii=False, indent=1))
     elif text and not options.json:

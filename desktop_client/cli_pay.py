@@ -54,12 +54,24 @@ def pay(runner: Runner) -> Result:
         if options.amount is not None:
             order = replace(order, amount=_amount(options.amount, order.amount.currency))
     else:
+        _settle_earlier(runner, biller)
         made = _new_order(runner, biller, payment_id)
         if isinstance(made, Outcome):
             return _result(made)
         order = made
     pin = _pin(runner)
     return _result(_send(runner, order, pin))
+
+
+def _settle_earlier(runner: Runner, biller: Contact) -> None:
+    """An order of before that is still being decided is asked after first: it may have paid this very bill."""
+    for order in runner.member.outbox.deciding(biller.id):
+        result = runner.call(partial(runner.member.payments.ask_payment, order.payment_id))
+        if isinstance(result, Refusal) or result.state == "deciding":
+            text = _("An earlier payment of this biller is still being decided: {id}. No new one was sent.")
+            worded = text.format(id=order.payment_id.hex())
+            extra = {"outcome": "deciding", "payment_id": order.payment_id.hex(), "money_moved": None}
+            raise Failure(UNKNOWN, "still_deciding", worded, **extra)
 
 
 def _new_order(runner: Runner, biller: Contact, payment_id: bytes) -> Order | Outcome:

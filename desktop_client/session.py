@@ -147,6 +147,10 @@ class Session:
         self._timer_count += 1
         heapq.heappush(self._timers, (self._clock() + seconds, self._timer_count, work))
 
+    def cancel_timers(self) -> None:
+        """Forgets all work of `call_after`: whoever wanted it is gone."""
+        self._timers.clear()
+
     # -- the loop's part
 
     def pump(self) -> int:
