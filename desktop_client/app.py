@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from desktop_client.config import Timings
 from desktop_client.events import EventBus
 from desktop_client.history import History
+from desktop_client.i18n import language
 from desktop_client.inbox import Inbox
 from desktop_client.messages import Messages, MessageStore
 from desktop_client.outbox import Outbox
@@ -151,7 +152,7 @@ class Member:
         self.bus = _MemberBus(client.bus)
         self.roster = RosterModel(session, self.bus)
         self.messages = Messages(session, self.bus, member_id, options.chat_store or self.history)
-        self.sealer = Sealer(session, member_id, server.fingerprint_bytes, options.lang)
+        self.sealer = Sealer(session, member_id, server.fingerprint_bytes, language)
         self.sealer.root = server.root_bytes
         self.payments = Payments(
             session,

@@ -94,6 +94,11 @@ class History:
     def unread(self, peer_id: int) -> int:
         return self._store.counter(f"unread.{peer_id}")
 
+    def unread_all(self) -> dict[int, int]:
+        """Unread messages by member, of those who have any; one query for a roster of any length."""
+        rows = self._store.rows("SELECT name, value FROM counters WHERE name LIKE 'unread.%' AND value > 0")
+        return {int(name.removeprefix("unread.")): value for name, value in rows}
+
     def set_unread(self, peer_id: int, count: int) -> None:
         self._store.set_counter(f"unread.{peer_id}", count)
 

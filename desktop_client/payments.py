@@ -141,6 +141,8 @@ class Payments:
             if isinstance(answer, OverviewIs):
                 self.overview = answer
                 self._bus.publish(OverviewChanged(answer))
+            elif self._watching and self._session.signed_in:
+                self._session.call_after(self._timings.overview_again_seconds, self.refresh_overview)
             if done is not None:
                 done(answer)
             if self._overview_again:

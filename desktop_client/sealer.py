@@ -34,7 +34,12 @@ class Sealer:
     """Seals the requests of one member to the payment subsystem whose root key has `fingerprint` (SHA-256)."""
 
     def __init__(
-        self, session: Session, member_id: int, fingerprint: bytes, lang: str, clock: Callable[[], float] = time.time
+        self,
+        session: Session,
+        member_id: int,
+        fingerprint: bytes,
+        lang: Callable[[], str],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.root = b""
         self.clock_offset_ms = 0  # server time minus ours, so that a wrong clock here does not make orders stale
@@ -87,7 +92,7 @@ class Sealer:
         envelope = Envelope(
             nonce=secrets.token_bytes(16),
             made_at_ms=self._made_at_ms(),
-            lang=self._lang,
+            lang=self._lang(),
             request=request,
         )
         body, context = seal_request(config, envelope, self._member_id)

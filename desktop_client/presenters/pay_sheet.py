@@ -134,7 +134,7 @@ class PaySheetPresenter:
         due = format_amount(bill.due)
         choices = [AmountChoice("full", _("Full {amount}").format(amount=due), due)]
         if bill.rule != "exact":
-            if 0 < bill.minimum.minor < bill.due.minor:
+            if 1 < bill.minimum.minor < bill.due.minor:  # the smallest coin means that there is no minimum
                 least = format_amount(bill.minimum)
                 choices.append(AmountChoice("minimum", _("Minimum {amount}").format(amount=least), least))
             choices.append(AmountChoice("other", _("Other…"), ""))

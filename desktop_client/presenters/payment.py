@@ -11,7 +11,7 @@ from pathlib import Path
 from desktop_client.app import Member
 from desktop_client.events import OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
 from desktop_client.i18n import _
-from desktop_client.payments import Outcome
+from desktop_client.payments import NOTHING_SENT, Outcome
 from desktop_client.presenters import cards
 from desktop_client.presenters.chat import PinGuard
 from desktop_client.presenters.pay_sheet import PaySheetPresenter
@@ -22,6 +22,8 @@ from payment.contract.messages import Account, Answer, Bill, BillerState, BillsA
 from payment.contract.money import with_sign
 
 MARK_EVERY_MS = 60_000
+RETRY_MILLISECONDS = 2_000  # while the payment service is away, its bills are asked for again, less and less often
+RETRY_MILLISECONDS_MAX = 30_000
 
 
 class BillPresenter:
@@ -47,6 +49,8 @@ class BillPresenter:
         self._sheet: PaySheetPresenter | None = None
         self._asking = False
         self._last_mark_ms = 0
+        self._retry_wait = RETRY_MILLISECONDS
+        self._cancel_retry: Callable[[], None] = lambda: None
         self.view = windows.conversation(biller_id, "biller")
         self._guard = PinGuard(self.view)
         self.view.on_card_action = self.act
@@ -100,6 +104,7 @@ class BillPresenter:
         for cancel in self._cancels:
             cancel()
         self._cancels.clear()
+        self._cancel_retry()
         if self._sheet is not None:
             self._sheet.cancel()
         self._closed()
@@ -135,10 +140,18 @@ class BillPresenter:
             self.view.show_banner(answer.text, "danger")
         elif isinstance(answer, Refusal):
             self.view.show_banner(problem(answer.code, answer.message), "warning")
+            self._retry_later()
+
+    def _retry_later(self) -> None:
+        self._cancel_retry()
+        self._cancel_retry = self._windows.call_later(self._retry_wait, self._check_quietly)
+        self._retry_wait = min(self._retry_wait * 2, RETRY_MILLISECONDS_MAX)
 
     def _show_bills(self, answer: BillsAre) -> None:
         self.view.show_banner("", "plain")
         self._bills, self._prompt = answer, None
+        self._cancel_retry()
+        self._retry_wait = RETRY_MILLISECONDS
         open_keys = {cards.bill_key(b.bill_id) for b in answer.bills}
         self._drop(lambda e: isinstance(e, FormCard) or e.key == cards.NOTHING_KEY)
         self._settle_cards(lambda card: card.key.startswith("bill-") and card.key not in open_keys)
@@ -188,7 +201,7 @@ class BillPresenter:
         self._show_outcome(outcome)
         if outcome.state == "paid":
             self._ask_after_payment(outcome)
-        else:
+        elif outcome.code not in NOTHING_SENT:
             self._ask(None)
 
     def _ask_after_payment(self, outcome: Outcome) -> None:
@@ -278,7 +291,8 @@ class BillPresenter:
         if force or now - self._last_mark_ms >= MARK_EVERY_MS:
             self._last_mark_ms = now
             mark = TimeMark(time_mark(now, now))
-            if not (self._entries and self._entries[-1] == mark):
+            shown = [e for e in self._entries if isinstance(e, TimeMark)]
+            if not (shown and shown[-1] == mark):
                 self._entries.append(mark)
                 self.view.append(mark)
 

@@ -18,6 +18,8 @@ from payment.contract.money import add, with_sign
 
 TOAST_CHARS = 60
 REDRAW_MILLISECONDS = 60  # many presences in a burst are one redraw
+REDRAW_MANY_MILLISECONDS = 500  # a redraw of this many contacts costs tens of milliseconds
+MANY_CONTACTS = 2_000
 
 
 class RosterPresenter:
@@ -38,6 +40,7 @@ class RosterPresenter:
         self._presence: Dot = "online"
         self._signature = ""
         self._redraw: Callable[[], None] | None = None
+        self._unread: dict[int, int] = {}
         self.is_open_chat: Callable[[int], bool] = lambda contact_id: False
         self.view: RosterView = windows.roster()
         self.view.on_open_contact = open_contact
@@ -73,6 +76,7 @@ class RosterPresenter:
     def draw(self) -> None:
         """Shows everything as it is now."""
         self._redraw = None
+        self._unread = self._member.history.unread_all()
         self.view.show_me(self._me())
         groups = [self._group(g.name, g.kind, g.contacts) for g in self._member.roster.groups]
         groups.sort(key=lambda g: g.key != "billpay")  # stable: the others keep the server's order
@@ -80,7 +84,9 @@ class RosterPresenter:
 
     def _later(self) -> None:
         if self._redraw is None:
-            self._redraw = self._windows.call_later(REDRAW_MILLISECONDS, self.draw)
+            many = sum(len(group.contacts) for group in self._member.roster.groups) > MANY_CONTACTS
+            wait = REDRAW_MANY_MILLISECONDS if many else REDRAW_MILLISECONDS
+            self._redraw = self._windows.call_later(wait, self.draw)
 
     def _me(self) -> Me:
         overview = self._member.payments.overview
@@ -116,7 +122,7 @@ class RosterPresenter:
         return RosterRow(contact.id, "biller", contact.name, detail, dot, contact.icon, trailing, tone)
 
     def _member_row(self, contact: Contact) -> RosterRow:
-        unread = self._member.history.unread(contact.id)
+        unread = self._unread.get(contact.id, 0)
         offline = contact.presence == "offline"
         detail = contact.signature or _presence_word(contact.presence)
         if offline:

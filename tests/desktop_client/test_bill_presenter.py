@@ -192,3 +192,18 @@ def test_card_of_a_closed_window_does_no_harm(person: Person) -> None:
     view.on_close()
     person.until(lambda: person.peer.subsystem.outcomes and sheet.closed)
     assert all(isinstance(e, (Card, TimeMark)) for e in view.entries)
+
+
+def test_conversation_recovers_by_itself_when_the_payment_service_is_back(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("desktop_client.presenters.payment.RETRY_MILLISECONDS", 10)
+    person.signed_in()
+    person.peer.payment_away = True
+    person.app.client.member.sealer._config = None
+    person.app.open_contact(ELECTRICITY)
+    view = person.windows.last("conversation")
+    person.until(lambda: view.last("show_banner") and "away" in view.last("show_banner")[0])
+    person.peer.payment_away = False
+    person.until(lambda: view.keyed("bill-"))
+    assert view.last("show_banner") == ("", "plain")
