@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def machine() -> dict[str, Any]:
 
 
 def measure(name: str) -> dict[str, Any]:
-    figures = importlib.import_module(f"benchmarks.{name}").run()
+    figures = [asdict(figure) for figure in importlib.import_module(f"benchmarks.{name}").run()]
     return {"benchmark": name, "machine": machine(), "figures": figures}
 
 

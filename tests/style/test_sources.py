@@ -114,7 +114,7 @@ def test_every_broad_except_says_why() -> None:
         for node in ast.walk(sources.tree(path)):
             if isinstance(node, ast.ExceptHandler) and _is_broad(node) and not _raises_again(node):
                 around = "".join(lines[node.lineno - 2 : node.lineno + 1]).replace("noqa: BLE001", "")
-                if not re.search(r"#\s*\w", around):
+                if not re.search(r"#[\s-]*\w", around):
                     wrong.append(sources.where(path, node))
     assert wrong == []
 
@@ -130,7 +130,7 @@ def _raises_again(handler: ast.ExceptHandler) -> bool:
 
 
 def test_nothing_is_left_unfinished() -> None:
-    unfinished = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
+    unfinished = re.compile(r"\b(TO" + r"DO|FIX" + r"ME)\b|#.*\bX" + r"XX\b")
     wrong = [
         sources.where(path, number)
         for path in sources.modules(*sources.PACKAGES)
