@@ -49,7 +49,7 @@ class KeyStore:
         if not self._body or now_ms >= self._body_until_ms or now_ms < self._body_until_ms - 3_600_000:
             configs = [
                 self._keys[e.key_id].config(e.not_before_ms, e.not_after_ms)
-                for e in self._entries
+                for e in reversed(self._entries)  # newest first, as clients want them
                 if now_ms <= e.not_after_ms
             ]
             self._body = keys.sign_key_configs(self.root, configs, now_ms)
