@@ -33,6 +33,7 @@ class RosterList(VirtualList):
         self._groups: tuple[RosterGroup, ...] = ()
         self._items: list[Item] = []
         self.folded: set[str] = set()
+        self.wanted = 0  # the contact to select as soon as it is shown
         self._unfold = False
         self._selected = -1
         self._hover = -1
@@ -62,7 +63,8 @@ class RosterList(VirtualList):
         """
         self._unfold = unfold
         self._groups = tuple(groups)
-        chosen = self.selected_id()
+        chosen = self.selected_id() or self.wanted
+        self.wanted = 0
         old = self._items
         self._items = self._flatten()
         self._selected = self._index_of(chosen) if chosen else min(self._selected, len(self._items) - 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tkinter
 from typing import TYPE_CHECKING, Any
 
+from desktop_client.widgets.wrap import wrap as wrap_text
+
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
@@ -39,12 +41,31 @@ class Line(tkinter.Label):
             anchor="w" if justify == "left" else "center",
             wraplength=ui.px(width) if width else 0,
         )
+        self._font = ui.font(font)
+        self._room = ui.px(width)
+        self._wraps = wrap
+        self.raw = text
         if wrap:
+            self._wrap()
             self.bind("<Configure>", self._on_size)
+
+    def configure(self, cnf: Any = None, **options: Any) -> Any:
+        """As Label's; a text is also kept as it was told, before its lines were broken."""
+        if "text" in options and getattr(self, "_wraps", False):
+            self.raw = options.pop("text")
+            self._wrap()
+        return super().configure(cnf, **options) if cnf is not None or options else None
+
+    config = configure
+
+    def _wrap(self) -> None:
+        super().configure(text=wrap_text(self._font, self.raw, self._room))
 
     def _on_size(self, event: tkinter.Event[Any]) -> None:
         if event.width > 1 and abs(int(str(self["wraplength"])) - event.width) > 1:
-            self.configure(wraplength=event.width)
+            self._room = event.width
+            super().configure(wraplength=event.width)
+            self._wrap()
 
 
 class Check(tkinter.Checkbutton):

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
 from desktop_client.widgets.scrollbar import ThinScrollbar
+from desktop_client.widgets.wrap import wrap
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -19,10 +20,16 @@ WHEEL_STEP = 56  # design pixels a notch
 MARGIN = 80  # design pixels drawn above and below what is seen, so that a notch never shows a gap
 
 
+class Paper(tkinter.Canvas):
+    """A canvas that keeps the texts of items whose lines were broken as they were told."""
+
+    raw: dict[int, str]
+
+
 class Pen:
     """Draws one entry and remembers all it made, so that the entry can be wiped away."""
 
-    def __init__(self, canvas: tkinter.Canvas, ui: Ui) -> None:
+    def __init__(self, canvas: Paper, ui: Ui) -> None:
         self.canvas = canvas
         self.ui = ui
         self.ids: list[int] = []
@@ -42,11 +49,14 @@ class Pen:
         width: int = 0,
         justify: Justify = "left",
     ) -> int:
+        broken = wrap(self.ui.font(font), text, width) if width else text
         item = self.canvas.create_text(
-            x, y, text=text, font=self.ui.font(font), fill=color, anchor=anchor, width=width, justify=justify
+            x, y, text=broken, font=self.ui.font(font), fill=color, anchor=anchor, width=width, justify=justify
         )
         self.ids.append(item)
         self.texts.append(text)
+        if broken is not text:
+            self.canvas.raw[item] = text
         return item
 
     def picture(self, x: float, y: float, picture: Any, anchor: Anchor = "nw") -> int:
@@ -78,6 +88,8 @@ class Pen:
     def wipe(self) -> None:
         if self.ids:
             self.canvas.delete(*self.ids)
+            for item in self.ids:
+                self.canvas.raw.pop(item, None)
         for widget in self.widgets:
             widget.destroy()
         self.ids, self.widgets, self._pictures, self.texts = [], [], [], []
@@ -90,9 +102,10 @@ class VirtualList(tkinter.Frame):
         super().__init__(master, background=back, bd=0, highlightthickness=0)
         self.ui = ui
         self.back = back
-        self.canvas = tkinter.Canvas(
+        self.canvas = Paper(
             self, background=back, bd=0, highlightthickness=0, takefocus=1, yscrollincrement=1, width=10, height=10
         )
+        self.canvas.raw = {}
         self._bar = ThinScrollbar(self, ui, self._on_bar, back)
         self.canvas.pack(side="left", fill="both", expand=True)
         self._bar.place(relx=1.0, rely=0, relheight=1.0, anchor="ne")

@@ -146,13 +146,14 @@ def _texts_of(widget: tkinter.Misc) -> list[str]:
     if isinstance(widget, tkinter.Canvas):
         items = [i for i in widget.find_all() if widget.type(i) == "text"]
         items.sort(key=lambda i: (widget.coords(i)[1], widget.coords(i)[0]))  # as they are read
-        return [widget.itemcget(i, "text") for i in items]
+        raw = getattr(widget, "raw", {})
+        return [raw.get(i) or widget.itemcget(i, "text") for i in items]
     if isinstance(widget, tkinter.Entry):
         return [str(widget["show"]) * len(widget.get()) if widget["show"] else widget.get()]
     if isinstance(widget, tkinter.Text):
         return [widget.get("1.0", "end-1c")]
     if isinstance(widget, (tkinter.Label, tkinter.Button, tkinter.Checkbutton)):
-        return [str(widget["text"])]
+        return [str(getattr(widget, "raw", "") or widget["text"])]
     return []
 
 

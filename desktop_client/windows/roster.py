@@ -18,6 +18,7 @@ from desktop_client.widgets.roster_list import RosterList
 from desktop_client.widgets.tabs import Tabs
 from desktop_client.widgets.text import Line, RuleLine
 from desktop_client.windows.base import BaseWindow, nothing, while_open
+from im_protocol.limits import PAYMENT_ID
 
 SIZE = (300, 670)
 MINIMUM = (260, 360)
@@ -42,6 +43,7 @@ class RosterWindow(BaseWindow):
         self._tab = "contacts"
         self._opened: list[int] = []
         self._folded: set[str] = set()
+        self._chosen = 0
         self._search = tkinter.StringVar(ui.root)
         self._search.trace_add("write", lambda *_a: self._on_search())
         super().__init__(ui, _("BillBuddy"), SIZE, MINIMUM)
@@ -93,6 +95,7 @@ class RosterWindow(BaseWindow):
         self._build_bar()
         w.list = RosterList(top, ui, self._open_contact)
         w.list.folded = self._folded
+        w.list.wanted = self._chosen
         w.list.pack(fill="both", expand=True)
         top.bind("<Control-f>", lambda _e: w.search.entry.focus_set())
 
@@ -111,6 +114,10 @@ class RosterWindow(BaseWindow):
         w.connection.pack(side="right", padx=(ui.px(4), ui.px(14)))
         w.connection_dot = tkinter.Label(bar, bd=0, background=ui.c.window)
         w.connection_dot.pack(side="right")
+
+    def rebuild(self) -> None:
+        self._chosen = self.widgets.list.selected_id()
+        super().rebuild()
 
     def refill(self) -> None:
         if self._me:
@@ -136,6 +143,7 @@ class RosterWindow(BaseWindow):
             for lang, text in (("en", "English"), ("zh_CN", "简体中文")):
                 speech.add_command(label=text, command=lambda which=lang: self.on_language(which))  # type: ignore[misc]
             menu.add_cascade(label=_("Language"), menu=speech)
+        menu.add_command(label=_("Wallet and payment password"), command=lambda: self.on_open_contact(PAYMENT_ID))
         menu.add_separator()
         menu.add_command(label=_("Sign out"), command=lambda: self.on_sign_out())
         if self.on_quit is not nothing:

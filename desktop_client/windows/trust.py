@@ -12,6 +12,7 @@ from desktop_client.i18n import _
 from desktop_client.theme import Ui
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.text import Line
+from desktop_client.widgets.wrap import CJK
 from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (400, 330)
@@ -142,7 +143,7 @@ class TrustWindow(BaseWindow):
             self._body,
             height=3,
             width=10,
-            wrap="word",
+            wrap="char" if CJK.search(text) else "word",
             bd=0,
             highlightthickness=0,
             padx=0,
