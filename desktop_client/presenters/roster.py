@@ -79,6 +79,7 @@ class RosterPresenter:
         self._unread = self._member.history.unread_all()
         self.view.show_me(self._me())
         groups = [self._group(g.name, g.kind, g.contacts) for g in self._member.roster.groups]
+        self._on_connection(self._connection)  # the language may be another one now
         groups.sort(key=lambda g: g.key != "billpay")  # stable: the others keep the server's order
         self.view.show_groups([g for g in groups if g.rows or not self._search])
 
@@ -145,6 +146,7 @@ class RosterPresenter:
                 self.view.show_toast(text[:TOAST_CHARS], "accent")
 
     def _on_connection(self, event: ConnectionChanged) -> None:
+        self._connection = event
         words: dict[str, tuple[str, Tone]] = {
             "connected": (_("connected"), "good"),
             "connecting": (_("connecting…"), "muted"),
