@@ -14,9 +14,10 @@ from desktop_client.presenters.login import LoginPresenter
 from desktop_client.presenters.payment import BillPresenter
 from desktop_client.presenters.roster import RosterPresenter
 from desktop_client.presenters.views import LoginForm, Windows
+from desktop_client.presenters.wallet import WalletPresenter
 from desktop_client.profile import Profile
 from desktop_client.wording import problem
-from im_protocol.limits import BILLER_ID_MAX
+from im_protocol.limits import BILLER_ID_MAX, PAYMENT_ID
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Application:
         self.client = Client(profile, options, timings)
         self.login: LoginPresenter | None = None
         self.roster: RosterPresenter | None = None
-        self.conversations: dict[int, ChatPresenter | BillPresenter] = {}
+        self.conversations: dict[int, ChatPresenter | BillPresenter | WalletPresenter] = {}
         self._downloads = downloads or _downloads
         self._stopped = False
         self._cancel_tick: Callable[[], None] = lambda: None
@@ -74,7 +75,9 @@ class Application:
         def closed() -> None:
             self.conversations.pop(contact_id, None)
 
-        if contact_id <= BILLER_ID_MAX:
+        if contact_id == PAYMENT_ID:
+            self.conversations[contact_id] = WalletPresenter(member, self.windows, closed, self._downloads)
+        elif contact_id <= BILLER_ID_MAX:
             self.conversations[contact_id] = BillPresenter(member, self.windows, contact_id, closed, self._downloads)
         else:
             self.conversations[contact_id] = ChatPresenter(member, self.windows, contact_id, closed)

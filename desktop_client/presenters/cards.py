@@ -1,9 +1,11 @@
-"""Bills, receipts and outcomes as the cards of a bill-pay conversation. Pure functions."""
+"""Bills, receipts and outcomes as the cards of a bill-pay conversation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from desktop_client.i18n import _
 from desktop_client.outbox import Order
@@ -12,6 +14,9 @@ from desktop_client.presenters.views import Card, CardButton, CardRow, FormCard,
 from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, short_day
 from payment.contract.messages import Account, Bill, Prompt, Receipt
 from payment.contract.money import with_sign
+
+if TYPE_CHECKING:
+    from desktop_client.app import Member
 
 FORM_KEY = "form"
 NOTHING_KEY = "nothing-due"
@@ -137,3 +142,18 @@ def form_card(prompt: Prompt, error: str = "") -> FormCard:
     )
     submit = next((a.label for a in prompt.actions if a.name == "submit"), _("Continue"))
     return FormCard(FORM_KEY, prompt.title, prompt.text, fields, submit, error)
+
+
+def save_receipt(member: Member, receipt_no: str, folder: Path) -> tuple[str, Tone]:
+    """Writes a receipt's file into the folder; returns what to tell the person."""
+    from payment.contract.receipts import ReceiptError, write_receipt_file
+
+    found = member.history.find_receipt(receipt_no)
+    if found is None:
+        return _("There is no receipt {id}.").format(id=receipt_no), "danger"
+    path = folder / f"billbuddy-receipt-{receipt_no}.json"
+    try:
+        write_receipt_file(path, found[0], member.sealer.root)
+    except (OSError, ReceiptError) as error:
+        return _("The receipt could not be saved: {why}").format(why=error), "danger"
+    return _("Saved to {file}.").format(file=path), "good"

@@ -80,7 +80,8 @@ class BillPresenter:
         if action == "pay":
             self._open_sheet(key)
         elif action.startswith("save:"):
-            self._save(action.removeprefix("save:"))
+            text, tone = cards.save_receipt(self._member, action.removeprefix("save:"), self._downloads())
+            self.view.show_banner(text, tone)
 
     def submit_form(self, key: str, values: dict[str, str]) -> None:
         """The form of a prompt was filled in."""
@@ -225,20 +226,6 @@ class BillPresenter:
             self._put(cards.refusal_card(outcome))
         else:
             self._put(cards.deciding_card(outcome.order))
-
-    def _save(self, receipt_no: str) -> None:
-        from payment.contract.receipts import ReceiptError, write_receipt_file
-
-        found = self._member.history.find_receipt(receipt_no)
-        if found is None:
-            return
-        path = self._downloads() / f"billbuddy-receipt-{receipt_no}.json"
-        try:
-            write_receipt_file(path, found[0], self._member.sealer.root)
-        except (OSError, ReceiptError) as error:
-            self.view.show_banner(_("The receipt could not be saved: {why}").format(why=error), "danger")
-            return
-        self.view.show_banner(_("Saved to {file}.").format(file=path), "good")
 
     # -- showing
 
