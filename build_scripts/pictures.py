@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 from desktop_client.widgets import icons  # noqa: E402
 
 ASSETS = ROOT / "assets"
-EMOJI = {"water": "💧", "mobile": "📱", "property": "🏠", "gas": "🔥", "internet": "🌐", "bill": "🧾"}
+EMOJI = {"water": "💧", "mobile": "📱", "property": "🏠", "gas": "🔥", "internet": "🌐", "bill": "🧾", "wallet": "👛"}
 PICKER = {
     "smile": "😊",
     "joy": "😄",

@@ -179,6 +179,7 @@ BILLER_COLORS = {
     "gas": "#ff7043",
     "internet": "#5c6bc0",
     "bill": "#78909c",
+    "wallet": "#ec6a9c",
 }
 
 # The first family that the system has is used for everything, so that Latin and Chinese share a baseline.

@@ -24,6 +24,7 @@ SIGNS = {
     "🔥": "gas",
     "🌐": "internet",
     "🧾": "bill",
+    "👛": "wallet",
 }
 NO_PICTURE = "bill"
 ELLIPSIS = "…"

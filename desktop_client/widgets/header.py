@@ -30,7 +30,12 @@ class RosterHeader(tkinter.Canvas):
     """Drawn on one canvas over a gradient; the name opens the presence menu by click, Enter, Space or Down."""
 
     def __init__(
-        self, master: tkinter.Misc, ui: Ui, on_presence: Callable[[str], None], search: tkinter.StringVar
+        self,
+        master: tkinter.Misc,
+        ui: Ui,
+        on_presence: Callable[[str], None],
+        on_balance: Callable[[], None],
+        search: tkinter.StringVar,
     ) -> None:
         super().__init__(
             master, height=ui.px(HEIGHT), bd=0, highlightthickness=0, background=ui.c.header_from, takefocus=1
@@ -58,8 +63,10 @@ class RosterHeader(tkinter.Canvas):
         self.bind("<FocusIn>", lambda _e: self.draw())
         self.bind("<FocusOut>", lambda _e: self.draw())
         self.tag_bind("name", "<Button-1>", self._open)
-        self.tag_bind("name", "<Enter>", lambda _e: self.configure(cursor="hand2"))
-        self.tag_bind("name", "<Leave>", lambda _e: self.configure(cursor=""))
+        self.tag_bind("balance", "<Button-1>", lambda _e: on_balance())
+        for tag in ("name", "balance"):
+            self.tag_bind(tag, "<Enter>", lambda _e: self.configure(cursor="hand2"))
+            self.tag_bind(tag, "<Leave>", lambda _e: self.configure(cursor=""))
         for key in ("<space>", "<Return>", "<Down>"):
             self.bind(key, self._open)
         for event in ("<FocusIn>", "<FocusOut>"):
@@ -101,8 +108,12 @@ class RosterHeader(tkinter.Canvas):
         right = width - px(SIDE)
         room = right - px(78)
         if me.balance:
-            self.create_text(right, px(31), text=_("Balance"), font=ui.font("small"), fill=c.header_muted, anchor="e")
-            self.create_text(right, px(50), text=me.balance, font=ui.font("title"), fill=c.header_text, anchor="e")
+            self.create_text(
+                right, px(31), text=_("Balance"), font=ui.font("small"), fill=c.header_muted, anchor="e", tags="balance"
+            )
+            self.create_text(
+                right, px(50), text=me.balance, font=ui.font("title"), fill=c.header_text, anchor="e", tags="balance"
+            )
             room -= max(int(ui.font("title").measure(me.balance)), int(ui.font("small").measure(_("Balance")))) + px(10)
         name = fit(ui.font("title"), me.name, room - px(18))
         item = self.create_text(

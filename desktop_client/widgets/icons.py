@@ -161,6 +161,13 @@ def _bolt(p: Pencil) -> None:
     p.shape((14.2, 2.5), (5.5, 13.6), (11, 13.6), (9.6, 21.5), (18.5, 10.2), (12.9, 10.2))
 
 
+def _wallet(p: Pencil) -> None:
+    p.box((3, 6, 21, 20), 2.6, wide=STROKE)
+    p.line((5, 6.2), (16.5, 3.4), (17.6, 6.4))
+    p.box((14, 10.6, 21.6, 15.4), 2)
+    p.hole(17.2, 13, 1.1)
+
+
 def _link(p: Pencil) -> None:
     p.arc((2.5, 7.5, 12, 16.5), 90, 270)
     p.arc((12, 7.5, 21.5, 16.5), 270, 90)
@@ -189,4 +196,5 @@ DRAWINGS: dict[str, Callable[[Pencil], None]] = {
     "shield_off": _shield_off,
     "bolt": _bolt,
     "link": _link,
+    "wallet": _wallet,
 }

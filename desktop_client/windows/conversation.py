@@ -19,6 +19,7 @@ from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.stream import Stream
 from desktop_client.widgets.text import Line, RuleLine
 from desktop_client.windows.base import BaseWindow, nothing, while_open
+from im_protocol.limits import PAYMENT_ID
 
 SIZE = (520, 630)
 MINIMUM = (380, 420)
@@ -54,7 +55,8 @@ class ConversationWindow(BaseWindow):
     @while_open
     def show_head(self, head: ConversationHead) -> None:
         self._head = head
-        self.top.title(f"{head.name} — {_('bill-pay contact')}" if self.kind == "biller" else head.name)
+        is_biller = self.kind == "biller" and self.contact_id != PAYMENT_ID
+        self.top.title(f"{head.name} — {_('bill-pay contact')}" if is_biller else head.name)
         stream = self.widgets.stream
         face = Face(head.contact_id, head.name, head.kind, head.icon)
         if stream.hooks.other != face:
@@ -108,7 +110,7 @@ class ConversationWindow(BaseWindow):
             w.check_bill = Pill(
                 w.head,
                 ui,
-                _("Check bill"),
+                _("Refresh") if self.contact_id == PAYMENT_ID else _("Check bill"),
                 lambda: self.on_check_bill(),
                 action="check_bill",
                 style="outline",

@@ -84,7 +84,9 @@ class RosterWindow(BaseWindow):
 
     def build(self) -> None:
         ui, w, top = self.ui, self.widgets, self.top
-        w.header = RosterHeader(top, ui, lambda presence: self.on_set_presence(presence), self._search)
+        w.header = RosterHeader(
+            top, ui, lambda presence: self.on_set_presence(presence), self._open_wallet, self._search
+        )
         w.header.pack(fill="x")
         w.search = w.header.search
         w.search.entry.bind("<Escape>", self._clear_search)
@@ -110,6 +112,8 @@ class RosterWindow(BaseWindow):
         icon = "sun" if ui.c.dark else "moon"
         w.theme_button = Pill(bar, ui, "", self._toggle_theme, action="theme", style="quiet", height=32, icon=icon)
         w.theme_button.pack(side="left")
+        w.wallet_button = Pill(bar, ui, "", self._open_wallet, action="wallet", style="quiet", height=32, icon="wallet")
+        w.wallet_button.pack(side="left", padx=(ui.px(4), 0), before=w.theme_button)
         w.connection = Line(bar, ui, "", font="small")
         w.connection.pack(side="right", padx=(ui.px(4), ui.px(14)))
         w.connection_dot = tkinter.Label(bar, bd=0, background=ui.c.window)
@@ -153,6 +157,9 @@ class RosterWindow(BaseWindow):
     def _open_menu(self) -> None:
         button = self.widgets.menu_button
         self.menu().tk_popup(button.winfo_rootx(), button.winfo_rooty() - self.ui.px(110))
+
+    def _open_wallet(self) -> None:
+        self.on_open_contact(PAYMENT_ID)
 
     def _toggle_theme(self) -> None:
         self.on_theme("light" if self.ui.c.dark else "dark")

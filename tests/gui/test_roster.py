@@ -128,3 +128,15 @@ def test_a_toast_can_be_clicked_away(desk: Desk) -> None:
     assert hand.shows("Wang Lei: hello")
     hand.window._toasts["toast"].event_generate("<ButtonPress-1>")
     assert not hand.shows("Wang Lei: hello")
+
+
+def test_the_wallet_opens_by_its_button_and_by_the_balance(desk: Desk) -> None:
+    hand = desk.open("roster")
+    opened: list[int] = []
+    hand.window.on_open_contact = opened.append
+    hand.click("wallet")
+    header = hand.window.widgets.header
+    left, top, right, bottom = header.bbox("balance")
+    header.event_generate("<Motion>", x=(left + right) // 2, y=bottom - 6)
+    header.event_generate("<ButtonPress-1>", x=(left + right) // 2, y=bottom - 6)
+    assert opened == [1, 1]
