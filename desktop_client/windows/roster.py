@@ -156,7 +156,9 @@ class RosterWindow(BaseWindow):
 
     def _open_menu(self) -> None:
         button = self.widgets.menu_button
-        self.menu().tk_popup(button.winfo_rootx(), button.winfo_rooty() - self.ui.px(110))
+        menu = self.menu()
+        menu.update_idletasks()
+        menu.tk_popup(button.winfo_rootx(), button.winfo_rooty() - menu.winfo_reqheight())
 
     def _open_wallet(self) -> None:
         self.on_open_contact(PAYMENT_ID)
