@@ -126,9 +126,14 @@ class Dormitory:
         said = common.wait_until("the server to start", START_SECONDS_MAX, lambda: self._started(output))
         found = INVITE.search(said)
         if found is None:
-            raise common.SetupError(f"The server started without its payment subsystem and said:\n{said}")
+            raise common.SetupError(f"The server started without its payment subsystem and said:\n{said}{self._why()}")
         self.invite = found.group()
         self.port = int(self.invite.split("/#")[0].rsplit(":", 1)[1])
+
+    def _why(self) -> str:
+        """The end of what the payment subsystem printed."""
+        log = self.data / "log" / "payment-output.log"
+        return "\n".join(log.read_text(encoding="utf-8").splitlines()[-8:]) if log.exists() else ""
 
     def _started(self, output: Path) -> str:
         """What the server printed, once it says that it is ready."""

@@ -59,12 +59,13 @@ class Walkthrough:
             ("press Pay: the pay sheet asks for the payment password", self._open_sheet),
             ("type the payment password and read the receipt", self._pay),
             ("close and open Electricity again: nothing due", self._ask_again),
-            ("the roster shows the new balance and no amount at Electricity", self._see_roster_again),
+            ("the roster shows no amount at Electricity any more", self._see_roster_again),
             ("send a chat message and read the answer", self._chat),
         ]
         try:
             self._application.start()
             for text, step in steps:
+                self._number += 1
                 started = time.monotonic()
                 hand = step()
                 self._picture(hand)
@@ -82,7 +83,7 @@ class Walkthrough:
         login = self.hands.window(LoginWindow)
         login.type_into("member_id", str(self.member.id))
         login.type_into("password", self.member.password)
-        self._picture(login)
+        self._picture(login, "-typed")
         login.click("sign_in")
         self.roster = self.hands.window(RosterWindow)
         return self.roster
@@ -109,11 +110,12 @@ class Walkthrough:
     def _pay(self) -> Hand:
         sheet = self.hands.window(PaySheetWindow)
         sheet.type_pin(self.member.pin)
-        self._picture(sheet)
+        self._picture(sheet, "-typed")
         sheet.click("pay")
         sheet.wait_closed()
         for text in (self._words["receipt"], self._words["verified"]):
             self.bill.wait_for(text)
+        self.roster.wait_for(BALANCE_AFTER)
         return self.bill
 
     def _ask_again(self) -> Hand:
@@ -126,7 +128,6 @@ class Walkthrough:
         return self.bill
 
     def _see_roster_again(self) -> Hand:
-        self.roster.wait_for(BALANCE_AFTER)
         self.hands.wait_until(lambda: not self.roster.shows(AMOUNT), "the amount to leave the roster")
         return self.roster
 
@@ -160,12 +161,11 @@ class Walkthrough:
         groups = self.place.client_json(self.member.id, "contacts")["groups"]
         return next(str(row["name"]) for group in groups for row in group["contacts"] if row["id"] == ELECTRICITY)
 
-    def _picture(self, hand: Hand) -> None:
-        self._number += 1
+    def _picture(self, hand: Hand, before: str = "") -> None:
         if self._pictures is not None:
             self._pictures.mkdir(parents=True, exist_ok=True)
             hand.settle()
-            self.hands.screenshot(self._pictures / f"{self._number:02}.png")
+            self.hands.screenshot(self._pictures / f"step-{self._number}{before}.png")
 
     def _note_error(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
         self._errors.append(f"{kind.__name__}: {error}")
