@@ -108,6 +108,8 @@ class PaySheetWindow(BaseWindow):
         return PaySheetForm(self._choice, self._other.get().strip(), self._account.get(), self.widgets.pin.get())
 
     def build(self) -> None:
+        edge = self.ui.c.line  # sheets lie over windows of the same colour
+        self.top.configure(highlightthickness=1, highlightbackground=edge, highlightcolor=edge)
         ui, c, w, top = self.ui, self.ui.c, self.widgets, self.top
         body = self._body = tkinter.Frame(top, background=c.window)
         body.pack(fill="both", expand=True, padx=ui.px(SIDE), pady=(ui.px(20), ui.px(14)))

@@ -51,6 +51,8 @@ class TrustWindow(BaseWindow):
     # -- inside
 
     def build(self) -> None:
+        edge = self.ui.c.line  # sheets lie over windows of the same colour
+        self.top.configure(highlightthickness=1, highlightbackground=edge, highlightcolor=edge)
         self._body = tkinter.Frame(self.top, background=self.ui.c.window)
         self._body.pack(fill="both", expand=True, padx=self.ui.px(SIDE), pady=(self.ui.px(24), self.ui.px(18)))
         self.top.bind("<Escape>", lambda _e: self.on_delete())
