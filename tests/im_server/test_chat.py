@@ -72,6 +72,23 @@ def test_sequences_count_on_without_gaps_over_restart_and_cut(lab: Lab) -> None:
     assert body_of(bob.push(Type.CHAT_EVENT)).sequence == 16
 
 
+def test_pages_of_the_longest_texts_stay_under_one_body_and_lose_nothing(lab: Lab) -> None:
+    server = lab.server()
+    alice = lab.client(server, A)
+    longest = "👋" * 4_000
+    for _ in range(9):
+        alice.chat(B, longest)
+    bob = lab.client(server, B)
+    after, pages = 0, 0
+    while True:
+        page = body_of(bob.ask(Type.SYNC_REQUEST, SyncRequest(after)))
+        assert page.entries[0].event.sequence == after + 1
+        after, pages = page.entries[-1].event.sequence, pages + 1
+        if not page.more:
+            break
+    assert (after, pages) == (9, 3)
+
+
 def test_sign_in_tells_the_newest_sequence_to_sync_up_to(lab: Lab) -> None:
     server = lab.server()
     alice = lab.client(server, A)
