@@ -55,7 +55,7 @@ def test_presenters_do_not_know_tkinter() -> None:
         sources.where(path, node)
         for path in sources.modules("desktop_client/presenters")
         for node, name in imported(path)
-        if name.startswith(("tkinter", "ttkbootstrap", "PIL", "desktop_client.windows", "desktop_client.widgets"))
+        if name.startswith(("tkinter", "PIL", "desktop_client.windows", "desktop_client.widgets"))
     ]
     assert wrong == []
 
