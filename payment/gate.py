@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from payment.credentials import Counted, Credentials, Locked, PinRecord
+from payment.meter import METER
 
 Slow = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 """slow(work, then): runs `work` on another thread, then `then(result)` on the writing thread."""
@@ -95,9 +96,13 @@ class PinGate:
             return
         record = counted.record
         self._slow(
-            lambda: self._credentials.check(record, guess.pin),
+            lambda: self._scrypt(record, guess.pin),
             lambda is_right: self._checked(guess, counted, record if is_right else None),
         )
+
+    def _scrypt(self, record: PinRecord | None, pin: str) -> bool:
+        with METER.span("password"):
+            return self._credentials.check(record, pin)
 
     def _checked(self, guess: _Guess, counted: Counted, record: PinRecord | None) -> None:
         now_ms = self._clock()
