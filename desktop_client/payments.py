@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -114,6 +115,7 @@ class Payments:
         self._timings = timings
         self._clock = clock
         self._asking: set[bytes] = set()
+        self._tries: Counter[bytes] = Counter()  # by payment id: how often each was sent since the start
         self._waits: dict[bytes, float] = {}
         self._armed: set[bytes] = set()
         self._overview_asked = False
@@ -201,6 +203,8 @@ class Payments:
         """Stores the order, sends it sealed, and tells its outcome. The same order may be given again after a cut."""
         earlier = self.outbox.get(order.payment_id)
         maybe_sent = earlier is not None and earlier.state == "deciding"
+        self._tries[order.payment_id] += 1
+        number = self._tries[order.payment_id]
         order = replace(order, state="deciding", code="", text="", settled_at_ms=0)
         self.outbox.put(order)
         self._asking.add(order.payment_id)
@@ -218,21 +222,32 @@ class Payments:
             self._asking.discard(order.payment_id)
             if earlier is not None and isinstance(answer, NotPaid) and answer.code == REUSED:
                 self.outbox.put(earlier)  # the id stands for that order, whatever was asked now
-            outcome = self._settle(order, answer, maybe_sent=maybe_sent)
+            is_only_one = not maybe_sent and self._tries[order.payment_id] == number
+            outcome = self._settle(order, answer, maybe_sent=not is_only_one)
             if outcome.state == "deciding":
                 self._watch(order.payment_id)
             done(outcome)
 
-        self.sealer.ask(request, on_answer)
+        self.sealer.ask(request, on_answer, lambda at_ms: self.outbox.put(replace(order, made_at_ms=at_ms)))
 
     def ask_payment(self, payment_id: bytes, done: Callable[[Outcome | Refusal], None]) -> None:
         """What became of a payment id, of this device or another. A Refusal when nobody could be asked."""
 
+        asked_at_ms = 0
+
+        def on_sealed(at_ms: int) -> None:
+            nonlocal asked_at_ms
+            asked_at_ms = at_ms
+
         def on_answer(answer: Answer | Refusal) -> None:
             order = self.outbox.get(payment_id) or _stranger(payment_id)
+            if isinstance(answer, PaymentUnknown) and order.made_at_ms > asked_at_ms:
+                # A clock was put back in between: the question killed older orders only, so this one may still arrive.
+                done(Outcome("deciding", order))
+                return
             done(answer if isinstance(answer, Refusal) else self._settle(order, answer, maybe_sent=True))
 
-        self.sealer.ask(AskPayment(payment_id), on_answer)
+        self.sealer.ask(AskPayment(payment_id), on_answer, on_sealed)
 
     def resolve(self) -> None:
         """Asks now after every order that is still being decided."""
@@ -243,10 +258,10 @@ class Payments:
     # -- outcomes
 
     def _settle(self, order: Order, answer: Answer | Refusal, *, maybe_sent: bool) -> Outcome:
-        """The outcome of an answer; `maybe_sent`: an earlier try under this id may have arrived."""
+        """The outcome of an answer; `maybe_sent`: another try under this id may arrive as well."""
         if isinstance(answer, Paid):
             return self._settle_paid(order, answer)
-        if isinstance(answer, NotPaid):
+        if isinstance(answer, NotPaid) and (answer.final or not maybe_sent):  # else another try may still pay
             if answer.code != REUSED:
                 self._note(order, "not_paid", answer.code, answer.text)
             return Outcome(

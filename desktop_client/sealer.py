@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PAYMENT_KEY_CHANGED = "payment_key_changed"
+STEP_BACK_MS_MAX = 4 * 60_000  # requests may be five minutes off (PROTOCOL.md)
 KEYS_FOR_SECONDS = 300  # how long a fetched key is used without asking again; a retired one is noticed anyway
 
 AnswerDone = Callable[["Answer | Refusal"], None]
@@ -52,9 +53,12 @@ class Sealer:
         self._fetched_at = 0.0
         self._last_made_at_ms = 0
 
-    def ask(self, request: Request, done: AnswerDone) -> None:
-        """Sends one sealed request; `done` gets the opened answer, or a Refusal."""
-        self._with_config(lambda config: self._send(config, request, done, retry=True), done)
+    def ask(self, request: Request, done: AnswerDone, sealed: Callable[[int], None] | None = None) -> None:
+        """Sends one sealed request; `done` gets the opened answer, or a Refusal.
+
+        `sealed` is told the time (Unix milliseconds, the server's) that the request bears, before it is sent.
+        """
+        self._with_config(lambda config: self._send(config, request, done, sealed, retry=True), done)
 
     def _with_config(self, use: Callable[[KeyConfig], None], failed: Callable[[Refusal], None]) -> None:
         config = self._config
@@ -86,7 +90,15 @@ class Sealer:
         self.root, self._config, self._fetched_at = root, configs[0], self._clock()
         return configs[0]
 
-    def _send(self, config: KeyConfig, request: Request, done: AnswerDone, *, retry: bool) -> None:
+    def _send(
+        self,
+        config: KeyConfig,
+        request: Request,
+        done: AnswerDone,
+        sealed: Callable[[int], None] | None,
+        *,
+        retry: bool,
+    ) -> None:
         from payment.contract.sealing import seal_request
 
         envelope = Envelope(
@@ -95,12 +107,14 @@ class Sealer:
             lang=self._lang(),
             request=request,
         )
+        if sealed is not None:
+            sealed(envelope.made_at_ms)
         body, context = seal_request(config, envelope, self._member_id)
 
         def on_answer(answer: Frame | Refusal) -> None:
             if isinstance(answer, Refusal):
                 if answer.code == codes.BAD_SEAL and retry:
-                    self._again(request, done)
+                    self._again(request, done, sealed)
                     return
                 done(answer)
                 return
@@ -109,14 +123,19 @@ class Sealer:
         self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
 
     def _made_at_ms(self) -> int:
-        """Never goes back: a question about an order must not look older than the order."""
-        self._last_made_at_ms = max(self._last_made_at_ms, int(self._clock() * 1000) + self.clock_offset_ms)
+        """Takes no small step back: a question about an order must not look older than the order.
+
+        With a clock that was put back by more, holding on to its old time would make every request stale.
+        """
+        now_ms = int(self._clock() * 1000) + self.clock_offset_ms
+        if not now_ms < self._last_made_at_ms <= now_ms + STEP_BACK_MS_MAX:
+            self._last_made_at_ms = now_ms
         return self._last_made_at_ms
 
-    def _again(self, request: Request, done: AnswerDone) -> None:
+    def _again(self, request: Request, done: AnswerDone, sealed: Callable[[int], None] | None) -> None:
         """The key was retired: fetch the new one and seal the same request afresh, once."""
         self._config = None
-        self._with_config(lambda config: self._send(config, request, done, retry=False), done)
+        self._with_config(lambda config: self._send(config, request, done, sealed, retry=False), done)
 
 
 def _never_sent(refusal: Refusal) -> Refusal:

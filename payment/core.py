@@ -17,10 +17,13 @@ from payment.limits import Limits
 from payment.orders import Orders
 from payment.rowseal import RowSealer
 from payment.store import Store
-from payment.verification import FRESH_MS, Verifier
+from payment.verification import Verifier
 
 CASH_NUMBER = "cash-{currency}"
 SWEEP_MS = 60_000
+KEPT_MS = 4 * 86_400_000
+"""How long nonces and marks stay: with a clock that jumps a day to and fro, an order that was said to be dead may be
+fresh again, so it must not be forgotten. Four days cover such jumps on both sides."""
 
 
 def system_clock() -> int:
@@ -57,20 +60,22 @@ class Core:
         self.audit = AuditLog(self.store)
         self.verifier = Verifier(self.keystore)
         self._swept_ms = 0
-        for nonce, at_ms in self.store.all("SELECT nonce, at_ms FROM nonce ORDER BY at_ms"):
-            self.verifier.remember(nonce, at_ms)
 
     def save_nonce(self, nonce: bytes) -> None:
         """Keeps a money request's nonce over a restart. Inside a transaction."""
         self.store.run("INSERT OR IGNORE INTO nonce VALUES (?, ?)", (nonce, self.clock()))
 
+    def is_spent(self, nonce: bytes) -> bool:
+        """Whether a money request with this nonce was answered before, and left no stored result."""
+        return self.store.one("SELECT 1 FROM nonce WHERE nonce = ?", (nonce,)) is not None
+
     def sweep(self) -> None:
-        """Once a minute, inside a transaction: drops nonces and marks that freshness covers by now."""
+        """Once a minute, inside a transaction: drops nonces and marks that freshness covers, at any clock, by now."""
         now_ms = self.clock()
         if 0 <= now_ms - self._swept_ms < SWEEP_MS:
             return
         self._swept_ms = now_ms
-        before_ms = now_ms - 2 * FRESH_MS - SWEEP_MS
+        before_ms = now_ms - KEPT_MS
         self.store.run("DELETE FROM nonce WHERE at_ms < ?", (before_ms,))
         self.orders.forget_asked(before_ms)
 

@@ -94,9 +94,6 @@ class Orders:
         self._root = root
         self._sealer = sealer
         self._bound: set[tuple[int, int]] = set()
-        self._asked: dict[tuple[int, bytes], int] = {}
-        for member_id, payment_id, made_at_ms in store.all("SELECT member_id, payment_id, made_at_ms FROM asked"):
-            self._asked[member_id, payment_id] = made_at_ms
 
     def stored_result(self, member_id: int, payment_id: bytes) -> tuple[bytes, bytes] | None:
         """Fingerprint and answer of a payment id that was decided."""
@@ -108,21 +105,21 @@ class Orders:
     def mark_asked(self, member_id: int, payment_id: bytes, made_at_ms: int, now_ms: int) -> None:
         """An unknown id was asked about: orders sealed until then are dead from here on. Inside a transaction."""
         self._store.run(
-            "INSERT OR REPLACE INTO asked VALUES (?, ?, ?, ?)", (member_id, payment_id, made_at_ms, now_ms)
+            "INSERT INTO asked VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+            "SET made_at_ms = max(made_at_ms, excluded.made_at_ms), at_ms = max(at_ms, excluded.at_ms)",
+            (member_id, payment_id, made_at_ms, now_ms),
         )
-        self._asked[member_id, payment_id] = made_at_ms
 
     def forget_asked(self, before_ms: int) -> None:
         """Drops marks whose orders are stale by now. Inside a transaction."""
-        if self._asked:
-            gone = self._store.all("DELETE FROM asked WHERE at_ms < ? RETURNING member_id, payment_id", (before_ms,))
-            for member_id, payment_id in gone:
-                self._asked.pop((member_id, payment_id), None)
+        self._store.run("DELETE FROM asked WHERE at_ms < ?", (before_ms,))
 
     def came_too_late(self, member_id: int, payment_id: bytes, envelope: Envelope) -> bool:
         """Whether its outcome was asked for, and answered with "unknown", after this order was sealed."""
-        asked_ms = self._asked.get((member_id, payment_id))
-        return asked_ms is not None and envelope.made_at_ms <= asked_ms
+        row = self._store.one(
+            "SELECT made_at_ms FROM asked WHERE member_id = ? AND payment_id = ?", (member_id, payment_id)
+        )
+        return row is not None and envelope.made_at_ms <= row[0]
 
     # ---- a group ----------------------------------------------------------------------------------------------
 

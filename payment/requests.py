@@ -25,7 +25,7 @@ from payment.gate import PinGate, Verdict, Verified
 from payment.orders import Order, fingerprint
 from payment.prompts import Words
 from payment.results import decode_result
-from payment.verification import Replayed, Stale
+from payment.verification import Replayed, Stale, nonce_of
 
 if TYPE_CHECKING:
     from payment.service import Asked, Service
@@ -77,12 +77,21 @@ class Requests:
     def _is_fresh(self, asked: Asked) -> bool:
         if asked.nonce:
             return True  # judged before it had to wait
+        core, is_money = self._core, isinstance(asked.envelope.request, Pay | SetPin)
         try:
-            asked.nonce = self._core.verifier.check_fresh(asked.envelope, asked.member_id, self._core.clock())
+            nonce = core.verifier.check_fresh(asked.envelope, asked.member_id, core.clock())
+            if is_money and core.is_spent(nonce):
+                raise Replayed
         except Stale:
-            self.refuse(asked, "stale")
+            if is_money:  # said to be dead, so it must stay dead when a clock that was wrong is put right
+                spent = nonce_of(asked.envelope, asked.member_id)
+                self._service.write(lambda: core.save_nonce(spent), lambda _: self.refuse(asked, "stale"))
+            else:
+                self.refuse(asked, "stale")
         except Replayed:
             self.refuse(asked, "replayed")
+        else:
+            asked.nonce = nonce
         return bool(asked.nonce)
 
     # ---- reads ------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 Intact and from this member: `open` (the seal covers content, member id and packet type). Fresh: made within a window
 around now. Not replayed: its nonce was not seen within the window. Nonces of every request are kept in memory; those of
-money requests that left no stored result are also in the database, so that a restart does not forget them (a
-request that left a result is answered with that result, which moves nothing).
+money requests that were answered without a stored result are in the database, for days, so that neither a restart nor
+a clock that jumps brings them back to life (a request that left a result is answered with it, which moves nothing).
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ FRESH_MS = 5 * 60_000
 
 NONCES_MAX = 1_000_000
 """Nonces kept at once, about 100 MB: 1,500 requests a second for a whole window. More is refused, not forgotten."""
+
+
+def nonce_of(envelope: Envelope, member_id: int) -> bytes:
+    """What tells this very request from all others: nonces are the member's own."""
+    return member_id.to_bytes(8) + envelope.nonce
 
 
 class Stale(Exception):
@@ -46,7 +51,7 @@ class Verifier:
 
     def check_fresh(self, envelope: Envelope, member_id: int, now_ms: int) -> bytes:
         """Marks the request as seen and gives its nonce with the member's id. Raises Stale or Replayed."""
-        nonce = member_id.to_bytes(8) + envelope.nonce
+        nonce = nonce_of(envelope, member_id)
         self._forget(now_ms)
         if abs(now_ms - envelope.made_at_ms) > FRESH_MS:
             raise Stale
@@ -56,7 +61,7 @@ class Verifier:
         return nonce
 
     def remember(self, nonce: bytes, at_ms: int) -> None:
-        """Takes a nonce as seen (at start: those in the database)."""
+        """Takes a nonce as seen."""
         self._seen.add(nonce)
         self._order.append((at_ms, nonce))
 
