@@ -89,10 +89,10 @@ def format_amount(amount: Amount) -> str:
     """Digits as printed on a bill: "86.40", "-3.00". No grouping, so it can be typed back."""
     exponent = exponent_of(amount.currency)
     sign = "-" if amount.minor < 0 else ""
-    digits = str(abs(amount.minor)).rjust(exponent + 1, "0")
     if not exponent:
-        return sign + digits
-    return f"{sign}{digits[:-exponent]}.{digits[-exponent:]}"
+        return f"{sign}{abs(amount.minor)}"
+    whole, rest = divmod(abs(amount.minor), 10**exponent)
+    return f"{sign}{whole}.{rest:0{exponent}}"
 
 
 def with_sign(amount: Amount) -> str:
