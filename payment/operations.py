@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from im_protocol import limits
 from payment.audit import Operator
 from payment.billing import BillerInfo
 from payment.contract.messages import Amount, Paid, Receipt
@@ -22,6 +23,7 @@ from payment.orders import receipt_no
 from payment.results import decode_result
 
 BILLER_ID_MIN, BILLER_ID_MAX = 100, 9_999
+BILLERS_MAX = limits.CONTACTS_PER_PACKET_MAX  # LINK_HELLO names them all, and so does a member's overview
 ACCOUNT_DIGITS = 12
 RULES = ("exact", "up_to_due", "over_is_credit")
 ICONS = ("electricity", "water", "mobile", "property", "other")
@@ -136,6 +138,8 @@ class Operations:
             raise OperatorError(f"biller {biller_id} exists already: {known.name}")
         if known and known.currency != wanted.currency:
             raise OperatorError(f"biller {biller_id} takes {known.currency}; the currency of a biller never changes")
+        if known is None and len(billers) >= BILLERS_MAX:
+            raise OperatorError(f"there are {len(billers)} billers already, and no more than {BILLERS_MAX} are possible")
         account_id = known.account_id if known else self._biller_account(biller_id, wanted)
         values = {**vars(wanted), "id": biller_id, "account_id": account_id}
         if known and vars(known) == values:

@@ -16,8 +16,6 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta
 
-from payment.contract.opening import Decapsulator
-
 KEM_MLKEM768_X25519 = 0x647A
 KDF_HKDF_SHA256 = 0x0001
 AEAD_CHACHA20_POLY1305 = 0x0003
@@ -109,11 +107,10 @@ def sign_key_configs(root: Ed25519PrivateKey, configs: list[KeyConfig], now_ms: 
 
 @dataclass(frozen=True, repr=False)
 class OpeningKey:
-    """A private key that opens orders: its id, the library's key, and what opens fast. Never printed: no repr."""
+    """A private key that opens orders: its id and the library's key. Never printed, so it has no repr."""
 
     key_id: int
     hybrid: Hybrid.HybridKey
-    decapsulator: Decapsulator
 
     def config(self, not_before_ms: int, not_after_ms: int) -> KeyConfig:
         """The public half as clients get it."""
@@ -122,7 +119,7 @@ class OpeningKey:
 
 def opening_key(key_id: int, seed: bytes) -> OpeningKey:
     """The private key of a 32-byte seed."""
-    return OpeningKey(key_id, Hybrid.HybridKey(param_set=Hybrid.MLKEM768_X25519, seed=seed), Decapsulator(seed))
+    return OpeningKey(key_id, Hybrid.HybridKey(param_set=Hybrid.MLKEM768_X25519, seed=seed))
 
 
 def sealing_key(public_key: bytes) -> Hybrid.HybridKey:

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from im_protocol.packets import Type
 from payment.contract.keys import SUITE, KeyConfig, OpeningKey, sealing_key
 from payment.contract.messages import Answer, Envelope
-from payment.contract.opening import ENC_BYTES, ReceiverContext
 
 HEADER = struct.Struct(">BHHH")
+ENC_BYTES = 1_120  # ML-KEM-768 ciphertext (1,088), then the ephemeral X25519 public key (32)
 TAG_BYTES = 16
 PADDED_BYTES = (512, 2_048, 8_192, 32_768)
 """Sizes that plaintexts are padded to, so that the length tells at most which of four classes a message is in."""
@@ -121,11 +121,16 @@ def open_request(private: OpeningKey, body: bytes, member_id: int) -> tuple[Enve
         raise SealError
     header, enc = body[: HEADER.size], body[HEADER.size : HEADER.size + ENC_BYTES]
     try:
-        context = ReceiverContext(private.decapsulator, enc, _INFO + header)
-        plain = _unpad(context.open_first(body[HEADER.size + ENC_BYTES :], aad_of(member_id)))
+        context = HPKE.new(
+            receiver_key=private.hybrid,
+            aead_id=HPKE.AEAD.CHACHA20_POLY1305,
+            enc=enc,
+            info=_INFO + header,
+        )
+        plain = _unpad(context.unseal(body[HEADER.size + ENC_BYTES :], aad_of(member_id)))
     except ValueError:
         raise SealError from None
-    sealer = ResponseSealer(enc, context.export(_RESPONSE_LABEL))
+    sealer = ResponseSealer(enc, context.export(_RESPONSE_LABEL, _KEY_BYTES))
     try:
         return _ENVELOPE.decode(plain), sealer
     except (msgspec.DecodeError, ValueError):
