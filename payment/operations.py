@@ -139,7 +139,7 @@ class Operations:
         if known and known.currency != wanted.currency:
             raise OperatorError(f"biller {biller_id} takes {known.currency}; the currency of a biller never changes")
         if known is None and len(billers) >= BILLERS_MAX:
-            raise OperatorError(f"there are {len(billers)} billers already, and no more than {BILLERS_MAX} are possible")
+            raise OperatorError(f"one server has no more than {BILLERS_MAX} billers, and there are as many already")
         account_id = known.account_id if known else self._biller_account(biller_id, wanted)
         values = {**vars(wanted), "id": biller_id, "account_id": account_id}
         if known and vars(known) == values:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from payment.contract.messages import AskReceipts, Paid, ReceiptsAre
+from im_protocol.limits import CONTACTS_PER_PACKET_MAX
+from payment.contract.messages import AskReceipts, Overview, OverviewIs, Paid, ReceiptsAre
 from payment.contract.receipts import verify_receipt
 from payment.core import Core
 from payment.errors import FolderError
@@ -117,6 +118,18 @@ def test_a_bad_row_refuses_the_whole_file_and_says_where(house: House, content: 
 def test_a_file_that_is_not_utf_8_is_refused(house: House) -> None:
     assert "line 2 is not UTF-8" in load(house, HEAD.encode() + b"\xff\n")
     assert "cannot be read" in house.run("bill", "import", str(house.path / "none.csv")).err
+
+
+def test_billers_beyond_what_one_packet_to_the_server_holds_are_refused(house: House) -> None:
+    wanted = range(200, 200 + CONTACTS_PER_PACKET_MAX - len(house.core.billing.billers))
+    file = house.path / "billers.csv"
+    file.write_text("id,name\n" + "".join(f"{biller_id},Biller {biller_id}\n" for biller_id in wanted))
+    house.do("biller", "import", str(file))
+    house.do("biller", "import", str(file))
+    assert f"no more than {CONTACTS_PER_PACKET_MAX}" in refused(house, "biller", "add", "--name", "One more")
+    assert len(house.core.billing.billers) == CONTACTS_PER_PACKET_MAX
+    answer = house.ask(LIN, Overview())
+    assert isinstance(answer, OverviewIs) and len(answer.billers) == CONTACTS_PER_PACKET_MAX
 
 
 def test_accounts_billers_and_customers_are_imported(house: House) -> None:
