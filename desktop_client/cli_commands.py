@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -14,12 +13,11 @@ from desktop_client import cli_documents as documents
 from desktop_client.app import Client, Member, Options
 from desktop_client.cli_device import device_slot
 from desktop_client.cli_offline import Failure, Result, write_receipt
-from desktop_client.events import ChatChanged, ConnectionChanged, PaymentNoticed, RosterChanged, SessionEnded
 from desktop_client.history import ChatMessage, MessageState
 from desktop_client.i18n import _, language
 from desktop_client.profile import KnownServer, Profile
 from desktop_client.signin import Problem, SignInFlow
-from desktop_client.wording import looks_like_pin, problem
+from desktop_client.wording import invite_problem, looks_like_pin, problem
 from im_protocol.limits import MEMBER_ID_MIN, TEXT_CHARS_MAX
 from im_protocol.packets import Contact, Refusal, SignedIn
 from payment.contract.messages import BillsAre, Done, OverviewIs, Prompt, Refused
@@ -183,6 +181,8 @@ def _sign_in(runner: Runner, profile: Profile) -> None:
     if not member:
         raise Failure(USAGE, "no_member", _("Say who you are: --as MEMBER_ID"))
     flow = SignInFlow(runner.client, lambda server, words, answer: answer(_trust(terminal, server, words)))
+    if options.invite and not options.invite.strip().lower().startswith("billbuddy:"):
+        raise Failure(USAGE, "bad_invite", invite_problem())
     server = flow.server_of(options.invite or options.server)
     if isinstance(server, Problem):
         raise Failure(USAGE, server.code, server.text)
@@ -233,7 +233,8 @@ def contacts(runner: Runner) -> Result:
             if c.kind == "biller":
                 row.update(documents.state_document(states.get(c.id)))
             rows.append(row)
-            lines.append(f"  {c.id} {c.name} · {row.get('state', c.presence)}")
+            told = documents.state_text(states.get(c.id)) if c.kind == "biller" else c.presence
+            lines.append(f"  {c.id} {c.name} · {told}".rstrip(" ·"))
         groups.append({"name": group.name, "kind": group.kind, "contacts": rows})
     return {"groups": groups}, "\n".join(lines), DONE
 
@@ -262,9 +263,10 @@ def bills(runner: Runner) -> Result:
 
 
 def balance(runner: Runner) -> Result:
-    accounts = runner.overview().accounts
-    lines = [f"{a.name} {a.number}: {documents.with_sign(a.balance)}" for a in accounts]
-    return {"accounts": [documents.account_document(a) for a in accounts]}, "\n".join(lines), DONE
+    overview = runner.overview()
+    lines = [f"{a.name} {a.number}: {documents.with_sign(a.balance)}" for a in overview.accounts] + overview.notices
+    accounts = [documents.account_document(a) for a in overview.accounts]
+    return {"accounts": accounts, "notices": overview.notices}, "\n".join(lines), DONE
 
 
 def receipts(runner: Runner) -> Result:
@@ -305,46 +307,6 @@ def send(runner: Runner) -> Result:
         runner.turn()
 
 
-def listen(runner: Runner) -> Result:
-    """Prints events until it is interrupted or signed out."""
-    runner.load_roster()
-    ended: list[SessionEnded] = []
-    bus, roster = runner.client.bus, runner.member.roster
-    store = runner.client.options.chat_store
-    assert store is not None
-
-    def emit(kind: str, line: str, /, **facts: object) -> None:
-        document = json.dumps({"event": kind, **facts}, ensure_ascii=False)
-        runner.terminal.emit(document if runner.terminal.json else line)
-
-    def on_chat(event: ChatChanged) -> None:
-        m = store.message(event.message_id)
-        if event.arrived and m is not None:
-            name, at = roster.name_of(m.peer_id), documents.moment(m.at_ms)
-            facts = {"sender": m.peer_id, "name": name, "text": m.text, "sent_at": at, "sequence": m.sequence}
-            emit("message", f"{name}: {m.text}", **facts)
-
-    def on_presence(event: RosterChanged) -> None:
-        contact = roster.contact(event.member_id)
-        if contact is not None:
-            text = f"{contact.name}: {contact.presence}"
-            emit("presence", text, member_id=contact.id, name=contact.name, presence=contact.presence)
-
-    bus.subscribe(ChatChanged, on_chat)
-    bus.subscribe(RosterChanged, on_presence)
-    bus.subscribe(PaymentNoticed, lambda e: emit("payment_notice", _("Bills or balance changed.")))
-    bus.subscribe(ConnectionChanged, lambda e: emit("connection", e.state, state=e.state))
-    bus.subscribe(SessionEnded, ended.append)
-    runner.member.payments.notice_pushes()
-    emit("ready", _("Listening. Ctrl+C ends."), member_id=runner.member.member_id)
-    try:
-        while not ended:
-            runner.turn(0.5)
-    except KeyboardInterrupt:
-        return None, "", DONE
-    raise Failure(REFUSED, ended[0].code, problem(ended[0].code, ended[0].message))
-
-
 def pin_change(runner: Runner) -> Result:
     terminal = runner.terminal
     old = terminal.secret("BILLBUDDY_PIN", _("Old payment password:"))
@@ -365,6 +327,12 @@ def _status(runner: Runner) -> Result:
     return payment_status(runner)
 
 
+def _listen(runner: Runner) -> Result:
+    from desktop_client.cli_listen import listen
+
+    return listen(runner)
+
+
 _COMMANDS: dict[str, Callable[[Runner], Result]] = {
     "whoami": whoami,
     "contacts": contacts,
@@ -375,6 +343,6 @@ _COMMANDS: dict[str, Callable[[Runner], Result]] = {
     "receipts": receipts,
     "receipt save": receipt_save,
     "send": send,
-    "listen": listen,
+    "listen": _listen,
     "pin change": pin_change,
 }

@@ -45,6 +45,18 @@ def state_document(state: BillerState | None) -> dict[str, Any]:
     }
 
 
+def state_text(state: BillerState | None) -> str:
+    """What a biller's line of the roster tells: the amount and its day, or why there is none."""
+    if state is None:
+        return ""
+    if state.state == "no_customer":
+        return _("customer number needed")
+    if state.due is None:
+        return _("nothing due")
+    due = _("overdue {day}") if state.state == "overdue" else _("due {day}")
+    return f"{with_sign(state.due)} · {due.format(day=short_day(state.due_on))}"
+
+
 def bill_document(bill: Bill) -> dict[str, Any]:
     return {
         "bill_id": bill.bill_id,
@@ -79,6 +91,8 @@ def bills_text(name: str, answer: BillsAre) -> str:
         lines.append("  " + _("Due: {amount}, on {day}").format(amount=due, day=day))
     if not answer.bills:
         lines.append("  " + _("Nothing is due."))
+    if answer.credit is not None and answer.credit.minor:
+        lines.append("  " + _("Credit with the biller: {amount}").format(amount=with_sign(answer.credit)))
     return "\n".join(lines)
 
 
@@ -115,19 +129,24 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
 
 
 def receipt_text(receipt: Receipt) -> str:
+    is_refund = receipt.kind == "refund"
     rows = [
         (_("Receipt"), receipt.receipt_no),
         (_("Member"), str(receipt.member_id)),
         (_("Biller"), f"{receipt.biller_name} ({receipt.biller_id})"),
         (_("Customer number"), receipt.customer_number),
         (_("Bill"), receipt.bill_title),
-        (_("Refunded") if receipt.kind == "refund" else _("Paid"), with_sign(receipt.paid)),
-        (_("Remaining due"), with_sign(receipt.remaining)),
+        (_("Refund of") if is_refund else _("Billed"), with_sign(receipt.billed)),
+        (_("Refunded") if is_refund else _("Paid"), with_sign(receipt.paid)),
+        (_("Can still be refunded") if is_refund else _("Remaining due"), with_sign(receipt.remaining)),
+        (_("Credit with the biller"), with_sign(receipt.credit) if receipt.credit.minor else ""),
+        (_("Reason"), receipt.reason),
         (_("When"), moment(receipt.paid_at_ms)),
         (_("Transfer"), str(receipt.transfer_no)),
+        (_("Gives back transfer"), str(receipt.refunded_transfer_no) if is_refund else ""),
         (_("Chain hash"), receipt.chain_hash.hex()),
     ]
-    return "\n".join(f"  {label}: {value}" for label, value in rows)
+    return "\n".join(f"  {label}: {value}" for label, value in rows if value)
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:

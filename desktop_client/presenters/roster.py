@@ -41,6 +41,7 @@ class RosterPresenter:
         self._signature = ""
         self._redraw: Callable[[], None] | None = None
         self._unread: dict[int, int] = {}
+        self._told: set[str] = set()  # the operator's notices that were shown
         self.is_open_chat: Callable[[int], bool] = lambda contact_id: False
         self.view: RosterView = windows.roster()
         self.view.on_open_contact = open_contact
@@ -49,7 +50,7 @@ class RosterPresenter:
         self.view.on_sign_out = sign_out
         bus = member.bus
         bus.subscribe(RosterChanged, lambda event: self._later())
-        bus.subscribe(OverviewChanged, lambda event: self._later())
+        bus.subscribe(OverviewChanged, self._on_overview)
         bus.subscribe(ChatChanged, self._on_chat)
         bus.subscribe(ConnectionChanged, self._on_connection)
         self._on_connection(ConnectionChanged("connected"))
@@ -144,6 +145,13 @@ class RosterPresenter:
             if message is not None:
                 text = f"{self._member.roster.name_of(event.peer_id)}: {message.text}"
                 self.view.show_toast(text[:TOAST_CHARS], "accent")
+
+    def _on_overview(self, event: OverviewChanged) -> None:
+        self._later()
+        for text in event.overview.notices:
+            if text not in self._told:
+                self._told.add(text)
+                self.view.show_toast(text, "warning")
 
     def _on_connection(self, event: ConnectionChanged) -> None:
         self._connection = event

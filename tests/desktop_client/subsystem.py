@@ -36,6 +36,7 @@ class Subsystem:
         self.minimum = 8_640
         self.outcomes: dict[bytes, messages.Answer] = {}
         self.asked: list[messages.Request] = []
+        self.notices: list[str] = []
         self.wrong_left = 3
 
     @property
@@ -58,7 +59,8 @@ class Subsystem:
 
     def decide(self, request: messages.Request, member_id: int) -> messages.Answer:
         if isinstance(request, messages.Overview):
-            return messages.OverviewIs([self._account()], [self._state(b) for b in (ELECTRICITY, WATER)])
+            states = [self._state(b) for b in (ELECTRICITY, WATER)]
+            return messages.OverviewIs([self._account()], states, self.notices)
         if isinstance(request, messages.AskBill):
             return self._bills(request)
         if isinstance(request, messages.Pay):

@@ -14,8 +14,9 @@ import pytest
 
 from desktop_client import cli, cli_pay
 from desktop_client.profile import Profile
+from im_protocol.codec import encode
 from im_protocol.invite import Invite
-from im_protocol.packets import Type
+from im_protocol.packets import Flag, Type
 from im_protocol.words import key_words
 from tests.desktop_client.peer import LIN, PASSWORD, WANG, Peer
 from tests.desktop_client.subsystem import ELECTRICITY, PIN
@@ -191,6 +192,26 @@ def test_balance_shows_the_accounts(run: Run) -> None:
     assert run("balance")[1]["accounts"][0]["balance"]["text"] == "268.50"
 
 
+def test_balance_tells_the_operators_notices(run: Run, peer: Peer) -> None:
+    peer.subsystem.notices.append("The operator reset your payment password.")
+    assert run("balance")[1]["notices"] == ["The operator reset your payment password."]
+
+
+def test_contacts_tell_people_the_amounts_and_not_the_names_of_states(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--lang", "en", "contacts"]) == DONE
+    out = capsys.readouterr().out
+    assert "¥ 86.40 · due " in out
+    assert "customer number needed" in out
+    assert "no_customer" not in out
+
+
+def test_invite_that_is_no_link_is_not_taken_for_an_address(run: Run) -> None:
+    status, document = run("--invite", "xyz", "whoami")
+    assert (status, document["code"]) == (USAGE, "bad_invite")
+
+
 def test_message_is_sent_and_six_digits_are_caught(run: Run, peer: Peer) -> None:
     assert run("send", str(WANG), "hello")[0] == DONE
     assert peer.mailboxes[WANG][0].event.message.text == "hello"
@@ -268,8 +289,13 @@ def test_listen_prints_one_document_a_line_in_a_process_of_its_own(home: Path, p
         assert json.loads(process.stdout.readline())["event"] == "ready"
         peer.deliver(WANG, LIN, "split it? 👍")
         line = json.loads(process.stdout.readline())
+        peer.subsystem.notices.append("The operator reset your payment password.")
+        peer.push(LIN, encode(Type.PAYMENT_NOTICE, flags=Flag.PUSH))
+        pushed, notice = (json.loads(process.stdout.readline()) for _turn in range(2))
         process.terminate()
     assert (line["event"], line["sender"], line["text"]) == ("message", WANG, "split it? 👍")
+    assert (pushed["event"], notice["event"]) == ("payment_notice", "notice")
+    assert "reset" in notice["text"]
 
 
 def test_commands_at_the_same_time_are_different_devices(run: Run, home: Path, peer: Peer) -> None:

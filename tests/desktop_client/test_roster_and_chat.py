@@ -46,6 +46,17 @@ def test_payment_notice_brings_new_figures(person: Person, peer: Peer) -> None:
     person.until(lambda: roster.last("show_groups")[0][0].rows[0].trailing == "✓")
 
 
+def test_operators_notice_is_shown_once(person: Person, peer: Peer) -> None:
+    text = "The operator reset your payment password."
+    peer.subsystem.notices.append(text)
+    roster = person.signed_in()
+    person.until(lambda: ("show_toast", (text, "warning")) in roster.calls)
+    peer.subsystem.due[ELECTRICITY] = 0
+    peer.push(LIN, codec.encode(Type.PAYMENT_NOTICE, flags=Flag.PUSH))
+    person.until(lambda: roster.last("show_groups")[0][0].rows[0].trailing == "✓")
+    assert roster.calls.count(("show_toast", (text, "warning"))) == 1
+
+
 def test_connection_line_follows_the_connection(person: Person, peer: Peer) -> None:
     roster = person.signed_in()
     assert roster.last("show_connection") == ("connected", "good")

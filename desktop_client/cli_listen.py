@@ -1,0 +1,85 @@
+"""`billbuddy-cli listen`: what arrives, one line each, until it is interrupted."""
+
+from __future__ import annotations
+
+import json
+
+from desktop_client import cli_documents as documents
+from desktop_client.cli_commands import DONE, REFUSED, Runner
+from desktop_client.cli_offline import Failure, Result
+from desktop_client.events import ChatChanged, ConnectionChanged, PaymentNoticed, RosterChanged, SessionEnded
+from desktop_client.i18n import _
+from desktop_client.wording import problem
+from payment.contract.messages import OverviewIs
+
+
+class Listener:
+    """Turns the client's events into lines."""
+
+    def __init__(self, runner: Runner) -> None:
+        store = runner.client.options.chat_store
+        assert store is not None
+        self._store = store
+        self._terminal, self._member = runner.terminal, runner.member
+        self._presences = {c.id: c.presence for group in self._member.roster.groups for c in group.contacts}
+        self._told: set[str] = set()  # the operator's notices
+
+    def emit(self, kind: str, line: str, /, **facts: object) -> None:
+        document = json.dumps({"event": kind, **facts}, ensure_ascii=False)
+        self._terminal.emit(document if self._terminal.json else line)
+
+    def on_chat(self, event: ChatChanged) -> None:
+        m = self._store.message(event.message_id)
+        if event.arrived and m is not None:
+            name, at = self._member.roster.name_of(m.peer_id), documents.moment(m.at_ms)
+            facts = {"sender": m.peer_id, "name": name, "text": m.text, "sent_at": at, "sequence": m.sequence}
+            self.emit("message", f"{name}: {m.text}", **facts)
+
+    def on_presence(self, event: RosterChanged) -> None:
+        contact = self._member.roster.contact(event.member_id)
+        if contact is not None and self._presences.get(contact.id) != contact.presence:
+            self._presences[contact.id] = contact.presence
+            text = f"{contact.name}: {contact.presence}"
+            self.emit("presence", text, member_id=contact.id, name=contact.name, presence=contact.presence)
+
+    def on_payment_notice(self, _event: PaymentNoticed) -> None:
+        self.emit("payment_notice", _("Bills or balance changed."))
+        self.ask_for_notices()
+
+    def ask_for_notices(self) -> None:
+        """What the operator did to this member's account, each told once."""
+
+        def on_answer(answer: object) -> None:
+            if isinstance(answer, OverviewIs):
+                for text in [text for text in answer.notices if text not in self._told]:
+                    self._told.add(text)
+                    self.emit("notice", text, text=text)
+
+        self._member.payments.refresh_overview(on_answer)
+
+
+def listen(runner: Runner) -> Result:
+    """Prints events until it is interrupted or signed out."""
+    ended: list[SessionEnded] = []
+    early: list[ChatChanged] = []  # came while the roster was loading
+    bus = runner.client.bus
+    cancel = bus.subscribe(ChatChanged, early.append)
+    runner.load_roster()
+    cancel()
+    listener = Listener(runner)
+    bus.subscribe(ChatChanged, listener.on_chat)
+    bus.subscribe(RosterChanged, listener.on_presence)
+    bus.subscribe(PaymentNoticed, listener.on_payment_notice)
+    bus.subscribe(ConnectionChanged, lambda e: listener.emit("connection", e.state, state=e.state))
+    bus.subscribe(SessionEnded, ended.append)
+    runner.member.payments.notice_pushes()
+    listener.emit("ready", _("Listening. Ctrl+C ends."), member_id=runner.member.member_id)
+    for event in early:
+        listener.on_chat(event)
+    listener.ask_for_notices()
+    try:
+        while not ended:
+            runner.turn(0.5)
+    except KeyboardInterrupt:
+        return None, "", DONE
+    raise Failure(REFUSED, ended[0].code, problem(ended[0].code, ended[0].message))
