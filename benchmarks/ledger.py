@@ -113,6 +113,7 @@ def _measure(core: Core, accounts: list[str], run_number: int) -> tuple[float, f
     process = psutil.Process()
     before, start = sum(process.cpu_times()[:2]), time.monotonic()
     for at in range(0, PAYMENTS, GROUP):
+        core.ledger.begin()
         with core.store.transaction():
             _, group = core.orders.apply(orders[at : at + GROUP], core.clock())
         if len(group.transfers) != GROUP:

@@ -63,8 +63,13 @@ def _command(data: Path, argv: list[str]) -> int:
         return _print(result.status, result.out, result.err)
     try:
         outcome = Commands(core, lambda work: work()).run(argv, current_user(), stdin)
-    finally:
+    except OutcomeUnknown:
+        core.abandon()  # closing properly would write once more to a disk that failed
+        raise
+    except BaseException:
         core.close()
+        raise
+    core.close()
     return _print(outcome.status, outcome.out, outcome.err)
 
 

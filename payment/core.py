@@ -90,5 +90,7 @@ class Core:
 
     def abandon(self) -> None:
         """Closes without writing anything: after a failure."""
-        self.store.database.close()
-        self._lock.__exit__(None, None, None)
+        try:
+            self.store.database.close()
+        finally:
+            self._lock.__exit__(None, None, None)

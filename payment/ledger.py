@@ -97,9 +97,9 @@ class Ledger:
         row = store.one("SELECT no, hash FROM transfer ORDER BY no DESC LIMIT 1")
         self._no: int = row[0] if row else 0
         self._hash: bytes = row[1] if row else CHAIN_START
-        self._saved = (self._no, self._hash)
         head = store.one("SELECT max(transfer_no) FROM head")
         self._head_no: int = (head and head[0]) or 0
+        self._saved = (self._no, self._hash, self._head_no)
 
     @property
     def head(self) -> tuple[int, bytes]:
@@ -121,12 +121,12 @@ class Ledger:
         return [LedgerAccount(*row) for row in rows]
 
     def begin(self) -> None:
-        """Marks where the chain stands, for `undo`."""
-        self._saved = (self._no, self._hash)
+        """Marks where the chain stands, for `undo`: call it before each transaction."""
+        self._saved = (self._no, self._hash, self._head_no)
 
     def undo(self) -> None:
         """The transaction was rolled back: the chain is where it was."""
-        self._no, self._hash = self._saved
+        self._no, self._hash, self._head_no = self._saved
 
     def stage(self, row: TransferRow, debit: LedgerAccount, credit: LedgerAccount) -> bytes:
         """Numbers and chains one transfer and moves the two balances in memory. Gives its hash.

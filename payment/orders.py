@@ -126,7 +126,6 @@ class Orders:
     def apply(self, orders: list[Order], now_ms: int) -> tuple[list[bytes], Group]:
         """Decides and stores the orders. Gives each one's encoded answer, in order."""
         group = self._read(orders)
-        self._ledger.begin()
         answers = [self._one(order, group, now_ms) for order in orders]
         self._write(group, now_ms)
         return answers, group

@@ -200,6 +200,7 @@ class Service:
     def _transact(self, writes: list[Any], orders: list[Order]) -> tuple[list[Any], list[bytes | None]]:
         core = self.core
         answers: list[bytes | None] = []
+        core.ledger.begin()
         with core.store.transaction():
             core.sweep()
             done = [work() for work, _ in writes]
@@ -217,6 +218,7 @@ class Service:
                 done += self._transact([write], [])[0]
             except apsw.ConstraintError:
                 log.exception("a write was refused by the database")
+                self.core.orders.undo()
                 done.append(_FAILED)
         for order in orders:
             try:
