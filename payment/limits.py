@@ -88,6 +88,8 @@ class Limits:
         spent = self._spent_by(account_id, now_ms)
         while spent.recent and spent.recent[0] <= now_ms - MINUTE_MS:
             spent.recent.popleft()
+        while spent.recent and spent.recent[-1] > now_ms:  # the clock was put back: they would count for that long
+            spent.recent.pop()
         if len(spent.recent) >= limits.per_minute_max:
             frees = spent.recent[-limits.per_minute_max] + MINUTE_MS if limits.per_minute_max else 0
             return OverLimit("limit_rate", limits.per_minute_max, frees)

@@ -7,19 +7,23 @@ never will, and an order that is still being decided is decided as soon as the r
 
 from __future__ import annotations
 
+import os
+import stat
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from payment.folder import write_secret
+from payment.limits import LimitSet
 from tests.faults.books import audit
 from tests.faults.check import ledger_check
 from tests.faults.conftest import Luck, Tally
-from tests.faults.house import EXACT, PIN, House
-from tests.faults.simulation import DAY_MS, WRONG_PIN, Bank, Device, Faults, Relay, World
+from tests.faults.house import EXACT, PIN, Desk, House
+from tests.faults.simulation import DAY_MS, WRONG_PIN, Bank, Clock, Device, Faults, Relay, World
 
 pytestmark = pytest.mark.faults
-ROUNDS, ROUNDS_LONG = 30, 600
+ROUNDS, ROUNDS_LONG = 12, 600
 STEPS = 40
 SETTLE_MS = 40 * 60_000
 DAYS_MS = 3 * DAY_MS
@@ -168,3 +172,38 @@ def test_at_most_once_and_three_outcomes_whatever_relay_and_clocks_do(
         packets += show.relay.seen
         outcomes.update(show.outcomes_at_end)
     tally.say(rounds=rounds, actions=dict(happened), packets=dict(packets), outcomes=dict(outcomes))
+
+
+def test_clock_that_was_a_day_ahead_blocks_nobody(house: House, tmp_path: Path) -> None:
+    """Payments made while the clock was wrong do not use up a limit until that time comes."""
+    world = World()
+    clock = Clock(world)
+    desk = Desk.open(house, house.copy(tmp_path / "bank"), clock=clock.ms)
+    with desk.core.store.transaction():
+        desk.core.limits.set(0, LimitSet(10**9, 10**9, 2))
+    nonces = (bytes([at]) * 16 for at in range(100))
+    member_id, bills = house.members[0], iter(house.bills)
+
+    def pay() -> str:
+        answer = desk.answer(member_id, house.order(next(nonces), member_id, next(bills)), next(nonces))
+        return getattr(answer, "code", "paid")
+
+    for wrong_by_ms in (DAY_MS, 0, -DAY_MS, -DAY_MS + 3_600_000, -DAY_MS, 0):
+        clock.wrong_by_ms = wrong_by_ms
+        world.skip(61_000)
+        assert [pay(), pay(), pay()] == ["paid", "paid", "limit_rate"], wrong_by_ms
+    desk.close()
+
+
+def test_new_keys_are_on_the_disk_with_their_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut a key that something was signed or sealed with must still have its name."""
+    synced: list[bool] = []
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(number).st_mode))
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_secret(tmp_path / "some.key", b"content")
+    assert synced == [False, True]
