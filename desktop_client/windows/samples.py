@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 
 from desktop_client.i18n import _, set_language, system_language
 from desktop_client.presenters.views import (
@@ -30,6 +31,7 @@ from desktop_client.windows.login import LoginWindow
 from desktop_client.windows.pay_sheet import PaySheetWindow
 from desktop_client.windows.roster import RosterWindow
 from desktop_client.windows.trust import TrustWindow
+from im_protocol.limits import PAYMENT_ID
 
 OWN = Face(10234, "Lin Yue 林悦")
 ELECTRICITY = 100
@@ -202,6 +204,29 @@ def bill_outcomes(ui: Ui) -> ConversationWindow:
     return window
 
 
+def wallet(ui: Ui) -> ConversationWindow:
+    window = ConversationWindow(ui, PAYMENT_ID, "biller", OWN)
+    account = _("Wallet · · · 0234")
+    footer = _("Sealed for the payment service — the chat server cannot read it")
+    window.show_head(ConversationHead(PAYMENT_ID, "biller", _("Wallet"), account, "none", "wallet", "", footer))
+    change = CardButton("set-pin", _("Change payment password"), "outline")
+    fields = (
+        FormField("old", "pin", _("Old payment password")),
+        FormField("new", "pin", _("New payment password")),
+        FormField("again", "pin", _("The new one again")),
+    )
+    text = _("Six digits that you type to pay. Never tell them to anybody.")
+    window.show_entries(
+        [
+            TimeMark(_("Today 20:15")),
+            replace(receipt_card(), headline="Electricity 电费"),
+            Card("account", headline=account, amount="¥ 182.10", buttons=(change,)),
+            FormCard("set-pin", _("Payment password"), text, fields, _("Set it")),
+        ]
+    )
+    return window
+
+
 def chat(ui: Ui) -> ConversationWindow:
     window = ConversationWindow(ui, WANG, "member", OWN)
     window.show_head(ConversationHead(WANG, "member", "Wang Lei", _("online"), "online"))
@@ -266,6 +291,7 @@ SCREENS: dict[str, Callable[[Ui], BaseWindow]] = {
     "bill": bill,
     "bill_form": bill_form,
     "bill_outcomes": bill_outcomes,
+    "wallet": wallet,
     "chat": chat,
     "pay_sheet": pay_sheet,
     "pay_error": pay_error,
