@@ -10,6 +10,7 @@ from pathlib import Path
 
 from build_scripts import common
 
+CLIENT_MESSAGE = 33  # X.h
 _ErrorHandler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 
 
@@ -17,6 +18,22 @@ _ErrorHandler = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 def _ignore(_connection: object, _error: object) -> int:
     """A window that closes while we look is no error; Xlib's own handler would end the process."""
     return 0
+
+
+class _ClientMessage(ctypes.Structure):
+    """XClientMessageEvent of Xlib.h, padded to the size of XEvent."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("serial", ctypes.c_ulong),
+        ("send_event", ctypes.c_int),
+        ("display", ctypes.c_void_p),
+        ("window", ctypes.c_ulong),
+        ("message_type", ctypes.c_ulong),
+        ("format", ctypes.c_int),
+        ("data", ctypes.c_long * 5),
+        ("padding", ctypes.c_long * 16),
+    )
 
 
 def _xlib() -> ctypes.CDLL:
@@ -34,6 +51,10 @@ def _xlib() -> ctypes.CDLL:
     ]  # fmt: skip
     lib.XFetchName.argtypes = [pointer, word, ctypes.POINTER(ctypes.c_char_p)]
     lib.XFree.argtypes = [pointer]
+    lib.XFlush.argtypes = [pointer]
+    lib.XInternAtom.restype = word
+    lib.XInternAtom.argtypes = [pointer, ctypes.c_char_p, ctypes.c_int]
+    lib.XSendEvent.argtypes = [pointer, word, ctypes.c_int, ctypes.c_long, pointer]
     lib.XSetErrorHandler(_ignore)
     return lib
 
@@ -69,13 +90,34 @@ def _name(lib: ctypes.CDLL, connection: int, window: int) -> str:
     return text
 
 
+def _titled(lib: ctypes.CDLL, connection: int) -> list[tuple[int, str]]:
+    """Windows that have a title, two levels deep (a window manager puts frames around them)."""
+    first = _children(lib, connection, lib.XDefaultRootWindow(connection))
+    windows = [*first, *(below for window in first for below in _children(lib, connection, window))]
+    return [(window, title) for window in windows if (title := _name(lib, connection, window))]
+
+
 def window_titles(display: str) -> list[str]:
-    """Titles of the windows on a display, two levels deep (a window manager puts frames around them)."""
+    """Titles of the windows on a display."""
     lib = _xlib()
     with _connection(lib, display) as connection:
-        first = _children(lib, connection, lib.XDefaultRootWindow(connection))
-        windows = [*first, *(below for window in first for below in _children(lib, connection, window))]
-        return [title for window in windows if (title := _name(lib, connection, window))]
+        return [title for _window, title in _titled(lib, connection)]
+
+
+def close_window(display: str, title: str) -> bool:
+    """Ask the window of this title to close, as the close button of a window manager does (ICCCM WM_DELETE_WINDOW)."""
+    lib = _xlib()
+    with _connection(lib, display) as connection:
+        for window, found in _titled(lib, connection):
+            if found == title:
+                event = _ClientMessage(CLIENT_MESSAGE, 0, 1, connection, window)
+                event.message_type = lib.XInternAtom(connection, b"WM_PROTOCOLS", 0)
+                event.format = 32
+                event.data[0] = lib.XInternAtom(connection, b"WM_DELETE_WINDOW", 0)
+                lib.XSendEvent(connection, window, 0, 0, ctypes.byref(event))
+                lib.XFlush(connection)
+                return True
+    return False
 
 
 def save_picture(display: str, path: Path) -> None:

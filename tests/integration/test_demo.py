@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from PIL import Image
 
-from build_scripts import common
+from build_scripts import common, x11
+from tests.integration.processes import wait_until
 
 pytestmark = [pytest.mark.integration]
 DEMO = common.ROOT / "build_scripts" / "demo.py"
@@ -38,6 +40,30 @@ def test_headless_demonstration_does_every_step(tmp_path: Path) -> None:
     for picture in pictures:
         with Image.open(picture) as image:
             assert len(image.convert("RGB").getcolors(maxcolors=1 << 24) or []) > 50, picture.name
+
+
+@pytest.mark.gui
+@pytest.mark.timeout(SECONDS_MAX + 10)
+def test_closing_the_window_stops_everything() -> None:
+    with common.virtual_display() as display:
+        demo = subprocess.Popen(
+            [sys.executable, str(DEMO), "--lang", "en"],
+            env={**os.environ, "DISPLAY": display},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            wait_until("the roster", lambda: "BillBuddy" in x11.window_titles(display), SECONDS_MAX)
+            started = psutil.Process(demo.pid).children(recursive=True)
+            assert len(started) >= 4, "server, payment subsystem, the member who answers, the window"
+            assert x11.close_window(display, "BillBuddy")
+            said, _ = demo.communicate(timeout=30)
+        finally:
+            common.stop(demo)
+    assert demo.returncode == 0, said
+    assert "moon-harbour-21" in said and "Wang Lei" in said
+    assert [process.pid for process in started if process.is_running()] == []
 
 
 def test_missing_display_is_said_and_headless_offered() -> None:
