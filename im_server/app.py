@@ -21,7 +21,7 @@ from im_server.directory import Directory
 from im_server.errors import StartError
 from im_server.io_thread import IoThread
 from im_server.listener import Listener, open_tcp
-from im_server.local_socket import listen_local
+from im_server.local_socket import address_of, listen_local
 from im_server.member_commands import MemberCommands
 from im_server.passwords import PasswordChecker
 from im_server.presence import PresenceHub
@@ -73,7 +73,8 @@ class Server:
         self._database = open_database(folder.database)
         self._tcp = _listen(host, port, settings.listen_backlog)
         self.host, self.port = self._tcp.getsockname()[:2]
-        link_socket, _token = listen_local(folder.link_socket)
+        link_socket, _token = listen_local(folder.link_socket)  # this link shows the token of its LINK_HELLO
+        self._link_address = address_of(link_socket, folder.link_socket)
         admin_socket, self._admin_token = listen_local(folder.admin_socket)
         self._sockets = ((link_socket, Kind.LINK), (admin_socket, Kind.ADMIN), (self._tcp, Kind.CLIENT))
 
@@ -124,7 +125,7 @@ class Server:
             payment_argv = [
                 *payment_program(),
                 *("--data", str(folder.payment)),
-                *("--link", str(folder.link_socket)),
+                *("--link", self._link_address),
                 *("--link-token-file", str(folder.link_token)),
                 "serve",
             ]

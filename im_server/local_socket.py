@@ -38,6 +38,14 @@ def listen_local(path: Path) -> tuple[socket.socket, str]:
     return sock, token
 
 
+def address_of(listener: socket.socket, path: Path) -> str:
+    """Where a listening socket of `listen_local` is, as the payment subsystem is told: a path, or "tcp:HOST:PORT"."""
+    if listener.family is not socket.AF_INET:
+        return str(path)
+    host, port = listener.getsockname()
+    return f"tcp:{host}:{port}"
+
+
 def connect_local(path: Path, seconds: float) -> tuple[socket.socket, str]:
     """A connected socket and the token to show. Raises OSError when nobody listens."""
     if HAS_UNIX_SOCKETS:

@@ -89,6 +89,16 @@ def test_pages_of_the_longest_texts_stay_under_one_body_and_lose_nothing(lab: La
     assert (after, pages) == (9, 3)
 
 
+def test_fields_appended_by_a_newer_client_survive_in_a_page_of_the_mailbox(lab: Lab) -> None:
+    server = lab.server()
+    alice = lab.client(server, A)
+    body = b"\x93\xc4\x10" + os.urandom(16) + b"\xa2hi" + b"\xa5later"
+    assert alice.answer_to(alice.send_raw(Type.CHAT_SEND, body, receiver=B)).type == Type.CHAT_ACCEPTED
+    page = lab.client(server, B).ask(Type.SYNC_REQUEST, SyncRequest(0))
+    assert body in page.body
+    assert body_of(page).entries[0].event.message.text == "hi"
+
+
 def test_sign_in_tells_the_newest_sequence_to_sync_up_to(lab: Lab) -> None:
     server = lab.server()
     alice = lab.client(server, A)
