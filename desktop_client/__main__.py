@@ -11,6 +11,7 @@ import tkinter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from desktop_client.dumps import no_core_dumps
 from desktop_client.i18n import _, set_language, system_language
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def open_application(options: argparse.Namespace, profile: Profile) -> tuple[TkW
 def main(arguments: list[str] | None = None) -> int:
     """Run until the main window is closed. Returns the exit status."""
     gc.set_threshold(GC_THRESHOLD)
+    no_core_dumps()
     options = parse(arguments)
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING)
     set_language(options.lang or system_language())

@@ -15,6 +15,7 @@ from typing import Any
 
 from desktop_client import cli_commands, cli_offline
 from desktop_client.cli_commands import Failure, Terminal
+from desktop_client.dumps import no_core_dumps
 from desktop_client.i18n import _, set_language, system_language
 from desktop_client.profile import Profile, ProfileError
 
@@ -50,6 +51,7 @@ class Printer(Terminal):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
+    no_core_dumps()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

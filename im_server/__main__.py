@@ -19,7 +19,7 @@ from im_server import cli
 from im_server.app import VERSION, Server
 from im_server.data_folder import DataFolder
 from im_server.errors import ServerError
-from im_server.logs import start_logging
+from im_server.logs import no_core_dumps, start_logging
 from im_server.member_commands import Added, AddRequest, parse_member_csv
 
 PAYMENT_COMMANDS = {
@@ -126,6 +126,7 @@ def _add_member_parsers(member: argparse.ArgumentParser) -> None:
 def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
     host, port = cli.parse_listen(args.listen)
     _raise_file_limit()
+    no_core_dumps()
     folder.prepare()
     start_logging(folder.log)
     server = Server(folder, name=args.name, host=host, port=port, payment_argv=() if args.chat_only else None)

@@ -7,6 +7,7 @@ Exit status: 0 done, 1 refused (nothing was changed), 2 usage.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -46,7 +47,16 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _no_core_dumps() -> None:
+    """A crash writes no memory to the disk: it holds keys and payment passwords."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _serve(args: argparse.Namespace) -> int:
+    _no_core_dumps()
     Runner(Core(args.data), args.link, args.link_token_file).run()
     return 0
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from im_server.app import Server
 from im_server.config import Settings
 from im_server.data_folder import DataFolder
-from im_server.logs import start_logging
+from im_server.logs import no_core_dumps, start_logging
 from im_server.supervisor import payment_program
 
 
 def main() -> int:
     folder, port = DataFolder(Path(sys.argv[1])), int(sys.argv[2])
     link = sys.argv[3] if len(sys.argv) > 3 else str(folder.link_socket)
+    no_core_dumps()
     folder.prepare()
     start_logging(folder.log)
     program = [*payment_program(), "--data", str(folder.payment)]

@@ -264,3 +264,13 @@ def test_no_password_and_no_sealed_order_is_left_on_any_disk(
     found = [path.name for path, content in places.items() if any(word in content for word in kept)]
     assert found == []
     assert not [path for path in places if path.name.startswith("core")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_no_process_would_leave_a_core_file(town: Town) -> None:
+    """Whatever the shell allows: keys and passwords in memory do not go to the disk with a crash."""
+    process = wait_for("the payment subsystem", town.payment)
+    for pid in (town.server.pid, process.pid):
+        limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+        (core,) = (line for line in limits if line.startswith("Max core file size"))
+        assert core.split()[4:6] == ["0", "0"]
