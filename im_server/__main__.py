@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import secrets
 import signal
 import sys
 import threading
@@ -117,6 +116,7 @@ def _add_member_parsers(member: argparse.ArgumentParser) -> None:
     password = commands.add_parser("password", help="set a login password; without --password-stdin one is made")
     password.add_argument("id", type=int)
     password.add_argument("--password-stdin", action="store_true")
+    password.add_argument("--why", default="", help="the reason, for the audit log")
     password.set_defaults(run=_member_password)
 
 
@@ -190,23 +190,22 @@ def _words(folder: DataFolder, args: argparse.Namespace) -> int:
 
 def _member_add(folder: DataFolder, args: argparse.Namespace) -> int:
     password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ""
-    pin = sys.stdin.readline().rstrip("\r\n") if args.pin_stdin else f"{secrets.randbelow(10**6):06d}"
+    pin = f"{sys.stdin.readline().rstrip()}\n" if args.pin_stdin else ""
     request = AddRequest(args.name, args.id, args.group, "", password)
     member = cli.add_members(folder, [request])[0]
     print(f"member            {member.id}  {member.name}")
     if not args.password_stdin:
-        print(f"login password    {member.password}")
+        print(f"login password    {member.password}", flush=True)
     if args.no_account:
         return 0
-    if not args.pin_stdin:
-        print(f"payment password  {pin}", flush=True)
-    command = ["account", "open", "--member", str(member.id), "--name", member.name, "--pin-stdin"]
-    return cli.payment_command(folder, command, f"{pin}\n".encode())
+    command = ["account", "open", "--member", str(member.id), "--name", member.name]
+    return cli.payment_command(folder, [*command, "--pin-stdin"] if pin else command, pin.encode())
 
 
 def _member_import(folder: DataFolder, args: argparse.Namespace) -> int:
     requests = parse_member_csv(cli.read_text(args.file))
     given = [bool(r.password) for r in requests]
+    cli.audit(folder, "login passwords import", f"{len(requests)} members", "")
     added = cli.add_members(folder, requests)
     for member, has_password in zip(added, given, strict=True):
         print(f"{member.id}\t{member.name}" + ("" if has_password else f"\t{member.password}"))
@@ -220,6 +219,8 @@ def _member_list(folder: DataFolder, args: argparse.Namespace) -> int:
 
 def _member_password(folder: DataFolder, args: argparse.Namespace) -> int:
     password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ""
+    cli.require_member(folder, args.id)
+    cli.audit(folder, "login password set", f"member {args.id}", args.why)
     out = cli.member_command(folder, ["password", str(args.id)], password.encode())
     member = msgspec.json.decode(out, type=list[Added])[0]
     print("password set" if args.password_stdin else f"login password  {member.password}")

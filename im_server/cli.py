@@ -74,16 +74,45 @@ def payment_command(folder: DataFolder, argv: list[str], stdin: bytes | None = N
     return subprocess.run(command, input=stdin, check=False).returncode
 
 
+def audit(folder: DataFolder, action: str, subject: str, why: str) -> None:
+    """Enter into the operator's one audit chain, which is the payment subsystem's, what is about to be done here.
+
+    Raises MemberError when it cannot be entered; then it must not be done.
+    """
+    command = ["audit", "record", f"--action={action}", f"--subject={subject}", f"--why={why}"]
+    if payment_command(folder, command, b"") != 0:
+        raise MemberError("The audit log could not be written, so nothing was changed.")
+
+
+def require_member(folder: DataFolder, member_id: int) -> None:
+    """Raises MemberError when there is no such member."""
+    if f"\n{member_id}\t" not in "\n" + member_command(folder, ["list"], b""):
+        raise MemberError(f"There is no member {member_id}.")
+
+
 def invite(folder: DataFolder, host: str = "", port: int = 0) -> Invite:
-    """The invite of this server. Raises StartError while the payment key is not known yet."""
+    """The invite of this server. Raises StartError while the payment key cannot be known."""
+    folder.prepare()
     facts = folder.facts()
     if not facts.payment_root_hex:
-        raise StartError("The payment key is not known yet. Start the server once (serve), then ask again.")
+        facts.payment_root_hex = _payment_root(folder)
+        folder.save_facts(facts)
     pin = ensure_certificate(folder.tls, facts.name)
     fingerprint = hashlib.sha256(bytes.fromhex(facts.payment_root_hex)).digest()
     return Invite(
         host or facts.host or lan_address(), port or facts.port or limits.DEFAULT_PORT, facts.name, pin, fingerprint
     )
+
+
+def _payment_root(folder: DataFolder) -> str:
+    """The payment key of a server that never ran: the subsystem makes it and tells it. Raises StartError."""
+    command = [*payment_program(), "--data", str(folder.payment), "receipts", "root"]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    for line in asked.stdout.splitlines():
+        name, _, value = line.partition(": ")
+        if name == "root key":
+            return value.strip()
+    raise StartError(f"The payment key is not known: {asked.stderr.strip() or 'the payment subsystem did not tell it'}")
 
 
 def lan_address() -> str:
