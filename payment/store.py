@@ -10,11 +10,12 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import apsw
+from peewee import IntegrityError, PeeweeException
 from playhouse.apsw_ext import APSWDatabase
 
 from payment.errors import FolderError, OutcomeUnknown
@@ -56,8 +57,17 @@ class Store:
             self.connection: apsw.Connection = self.database.connection()
             self._cursor = self.connection.cursor()
             self._create()
-        except apsw.Error as error:
-            raise FolderError(f"the database {path} cannot be opened: {error}") from error
+        except (apsw.Error, PeeweeException) as error:
+            self._give_up()
+            reason = str(error) or type(error).__name__
+            raise FolderError(f"the database {path} cannot be opened: {reason}") from error
+        except BaseException:
+            self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        with suppress(apsw.Error, PeeweeException):  # the error that led here is the one to tell
+            self.database.close()
 
     @staticmethod
     def _secure(path: Path) -> None:
@@ -92,9 +102,9 @@ class Store:
         self._cursor.execute("BEGIN IMMEDIATE")
         try:
             yield
-        except apsw.Error as error:
+        except (apsw.Error, PeeweeException) as error:  # Peewee's own calls wrap APSW's errors
             self._roll_back()
-            if isinstance(error, apsw.ConstraintError | apsw.SQLError):
+            if isinstance(error, apsw.ConstraintError | apsw.SQLError | IntegrityError):
                 raise
             raise OutcomeUnknown(f"the database failed: {error}") from error
         except BaseException:

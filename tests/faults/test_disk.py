@@ -15,8 +15,10 @@ import apsw
 import pytest
 from peewee import PeeweeException
 
+from payment.core import Core
 from payment.errors import FolderError, OutcomeUnknown
 from tests.faults.books import Books
+from tests.faults.check import ledger_check
 from tests.faults.conftest import Luck, Tally
 from tests.faults.disk import FailingDisk, How, Plan
 from tests.faults.house import Desk, House
@@ -63,18 +65,20 @@ def test_service_survives_a_failing_disk_at_every_point(
 ) -> None:
     turns = 12 if is_long else 5
     outcomes: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
     for nth in range(1, POINTS_MAX):
         path = house.copy(tmp_path / "work")
         books = Books(house)
         with FailingDisk(Plan(nth, how), luck) as disk:
             is_through = work(house, path, disk, books, luck, turns)
         outcomes += settle(house, path, books, luck)
+        failed.update(disk.failed[:1])
         if is_through:
             assert not disk.failed
             break
     else:
         pytest.fail("the work never got through")
-    tally.say(points=nth - 1, how=how, turns=turns, open_payments_resolved=dict(outcomes))
+    tally.say(points=nth - 1, how=how, failed=dict(failed), turns=turns, open_payments_resolved=dict(outcomes))
 
 
 @pytest.mark.parametrize("how", ["once", "sticky", "full"])
@@ -83,19 +87,43 @@ def test_service_survives_a_failing_disk_while_it_recovers(
 ) -> None:
     crashed, books = crash(house, tmp_path, luck)
     outcomes: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
     for nth in range(1, POINTS_MAX):
         path = tmp_path / "work"
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(crashed, path)
         known = Books(house, dict(books.sent), dict(books.paid), dict(books.not_paid))
         with FailingDisk(Plan(nth, how), luck) as disk:
-            is_through = work(house, path, disk, known, luck, turns=1)
+            is_through = work(house, path, disk, known, luck, turns=12 if how == "full" else 1)
         outcomes += settle(house, path, known, luck)
+        failed.update(disk.failed[:1])
         if is_through:
             break
     else:
         pytest.fail("the work never got through")
-    tally.say(points=nth - 1, how=how, open_payments_resolved=dict(outcomes))
+    tally.say(points=nth - 1, how=how, failed=dict(failed), open_payments_resolved=dict(outcomes))
+
+
+@pytest.mark.parametrize("how", ["once", "sticky", "full"])
+def test_first_start_on_a_failing_disk_says_so_and_the_next_one_works(
+    tmp_path: Path, luck: Luck, tally: Tally, how: How
+) -> None:
+    for nth in range(1, POINTS_MAX):
+        path = tmp_path / f"first-{nth}"
+        with FailingDisk(Plan(nth, how), luck) as disk:
+            core = None
+            try:
+                core = Core(path, vfs=disk.name)
+            except (FolderError, OutcomeUnknown):
+                assert disk.failed
+            disk.die()
+            if core is not None:
+                with contextlib.suppress(PeeweeException):
+                    core.abandon()
+        ledger_check(path)
+        if not disk.failed:
+            break
+    tally.say(points=nth - 1, how=how)
 
 
 def crash(house: House, tmp_path: Path, luck: Luck) -> tuple[Path, Books]:
