@@ -169,10 +169,24 @@ def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal
         )
         runner = Runner(client, terminal, options)
         try:
-            _sign_in(runner, profile)
+            try:
+                _sign_in(runner, profile)
+            except Failure as failure:
+                _tell_if_open(failure, options, profile)
+                raise
             return _COMMANDS[options.command_key](runner)
         finally:
             client.close()
+
+
+def _tell_if_open(failure: Failure, options: argparse.Namespace, profile: Profile) -> None:
+    """A payment that was sent before keeps its open outcome when nobody can be asked: text and status must say so."""
+    from desktop_client.cli_pay import is_open
+
+    if failure.status == REFUSED and options.command_key in ("pay", "payment-status") and is_open(options, profile):
+        failure.status = UNKNOWN
+        failure.text += " " + _("The outcome is not known yet. Ask again later.")
+        failure.extra.update(outcome="deciding", payment_id=options.payment_id.lower(), money_moved=None)
 
 
 def _sign_in(runner: Runner, profile: Profile) -> None:

@@ -13,8 +13,10 @@ from desktop_client.cli_commands import Runner, failure_of
 from desktop_client.cli_offline import Failure, Result
 from desktop_client.events import OrderChanged
 from desktop_client.i18n import _
-from desktop_client.outbox import Order
+from desktop_client.outbox import Order, Outbox
 from desktop_client.payments import Outcome
+from desktop_client.profile import Profile
+from desktop_client.store import FILE_NAME, Store
 from desktop_client.wording import amount_problem, problem
 from im_protocol.packets import Contact, Refusal
 from payment.contract.messages import Amount, BillsAre, Prompt
@@ -144,6 +146,23 @@ def _send(runner: Runner, order: Order, pin: str) -> Outcome:
         return Outcome("deciding", order, "interrupted")
     finally:
         cancel()
+
+
+def is_open(options: argparse.Namespace, profile: Profile) -> bool:
+    """Whether this payment id may have been paid: one that is asked after, or an order here that is still deciding."""
+    if options.command_key == "payment-status":
+        return True
+    if not options.payment_id:
+        return False
+    for file in profile.folder.glob(f"*-{options.member or profile.last_member}/{FILE_NAME}"):
+        store = Store(file.parent)
+        try:
+            order = Outbox(store).get(bytes.fromhex(options.payment_id))
+        finally:
+            store.close()
+        if order is not None and order.state == "deciding":
+            return True
+    return False
 
 
 def payment_status(runner: Runner) -> Result:

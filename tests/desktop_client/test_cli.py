@@ -154,6 +154,12 @@ def test_outcome_that_is_not_known_has_its_own_status_and_blocks_a_second_paymen
     peer.payment_away = True
     assert run("payment-status", ID)[0] == UNKNOWN
     assert run("pay", "electricity")[1]["code"] in ("payment_away", "still_deciding")
+    peer.stop()
+    for arguments in (("payment-status", ID), ("pay", "electricity", "--payment-id", ID)):
+        status, document = run(*arguments)
+        assert (status, document["outcome"], document["money_moved"]) == (UNKNOWN, "deciding", None)
+    assert run("pay", "electricity", "--payment-id", ID[::-1])[0] == REFUSED
+    peer.start()
     peer.payment_away = False
     status, document = run("payment-status", ID)
     assert (status, document["outcome"]) == (DONE, "paid")
@@ -291,7 +297,8 @@ def test_listen_prints_one_document_a_line_in_a_process_of_its_own(home: Path, p
         line = json.loads(process.stdout.readline())
         peer.subsystem.notices.append("The operator reset your payment password.")
         peer.push(LIN, encode(Type.PAYMENT_NOTICE, flags=Flag.PUSH))
-        pushed, notice = (json.loads(process.stdout.readline()) for _turn in range(2))
+        both = [json.loads(process.stdout.readline()) for _turn in range(2)]
+        notice, pushed = sorted(both, key=lambda event: str(event["event"]))  # which is first is a matter of luck
         process.terminate()
     assert (line["event"], line["sender"], line["text"]) == ("message", WANG, "split it? 👍")
     assert (pushed["event"], notice["event"]) == ("payment_notice", "notice")
