@@ -194,7 +194,7 @@ def poor_house(tmp_path: Path, quick_passwords: None, is_long: bool) -> House:
     return House.build(tmp_path / "poor", members=PAYERS, bills_each=8 * times, opening_minor=POOR_MINOR * times)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 def test_history_of_payers_and_readers_is_strictly_serializable(
     poor_house: House, tmp_path: Path, luck: Luck, tally: Tally, is_long: bool
 ) -> None:

@@ -27,7 +27,7 @@ def real_house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return House.build(tmp_path_factory.mktemp("real") / "house")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("how", ["once", "sticky"])
 def test_process_ends_after_a_failed_write_or_sync(
     real_house: House, tmp_path: Path, luck: Luck, tally: Tally, how: How, is_long: bool

@@ -105,7 +105,7 @@ class Person:
         return not self.waiting and "deciding" not in self.outcomes().values()
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 def test_three_outcomes_through_a_bad_relay(
     town: Town, link: BadLink, tmp_path: Path, luck: Luck, tally: Tally, is_long: bool
 ) -> None:
@@ -190,7 +190,7 @@ class Shell:
         return False
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1_800)
 def test_order_of_a_killed_client_is_resolved_at_its_next_start(
     town: Town, link: BadLink, tmp_path: Path, luck: Luck, tally: Tally, is_long: bool
 ) -> None:
