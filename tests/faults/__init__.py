@@ -12,7 +12,7 @@ test_bank              payers and snapshot readers at once; the history is check
 test_relay_and_clocks  simulated: a relay at its worst, clocks that jump a day, kills; real client and service logic
 test_whole_path        a bad relay on the real link, clients that are killed, what is left on any disk
 
-The parts: `house` (a folder with members, money and bills; the service driven by hand), `books` (what members know, and
-an audit that shares no code with `ledger check`), `disk` and `power` (SQLite VFS shims), `simulation`, `town` and `payer`
-(real processes and their load), `link_end` and `bad_link` (the test in the chat server's place, and in between).
+The parts: `house` (a folder with members, money and bills; the service driven by hand), `books` (what members know,
+and an audit that shares no code with `ledger check`), `disk` and `power` (SQLite VFS shims), `simulation`, `town` and
+`payer` (real processes and their load), `link_end` and `bad_link` (the test in the chat server's place, and between).
 """
