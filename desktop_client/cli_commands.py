@@ -17,7 +17,7 @@ from desktop_client.history import ChatMessage, MessageState
 from desktop_client.i18n import _, language
 from desktop_client.profile import KnownServer, Profile
 from desktop_client.signin import Problem, SignInFlow
-from desktop_client.wording import invite_problem, looks_like_pin, problem
+from desktop_client.wording import invite_problem, looks_like_pin, presence_word, problem
 from im_protocol.limits import MEMBER_ID_MIN, TEXT_CHARS_MAX
 from im_protocol.packets import Contact, Refusal, SignedIn
 from payment.contract.messages import BillsAre, Done, OverviewIs, Prompt, Refused
@@ -239,7 +239,8 @@ def contacts(runner: Runner) -> Result:
     states = {s.biller_id: s for s in overview.billers} if isinstance(overview, OverviewIs) else {}
     groups, lines = [], []
     for group in runner.member.roster.groups:
-        lines.append(f"{group.name} ({len(group.contacts)})")
+        title = _("Bill-pay") if group.kind == "billpay" else group.name
+        lines.append(f"{title} ({len(group.contacts)})")
         rows = []
         for c in group.contacts:
             row: dict[str, Any] = {"id": c.id, "kind": c.kind, "name": c.name, "presence": c.presence}
@@ -247,7 +248,7 @@ def contacts(runner: Runner) -> Result:
             if c.kind == "biller":
                 row.update(documents.state_document(states.get(c.id)))
             rows.append(row)
-            told = documents.state_text(states.get(c.id)) if c.kind == "biller" else c.presence
+            told = documents.state_text(states.get(c.id)) if c.kind == "biller" else presence_word(c.presence)
             lines.append(f"  {c.id} {c.name} · {told}".rstrip(" ·"))
         groups.append({"name": group.name, "kind": group.kind, "contacts": rows})
     return {"groups": groups}, "\n".join(lines), DONE

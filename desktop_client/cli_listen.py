@@ -9,7 +9,7 @@ from desktop_client.cli_commands import DONE, REFUSED, Runner
 from desktop_client.cli_offline import Failure, Result
 from desktop_client.events import ChatChanged, ConnectionChanged, PaymentNoticed, RosterChanged, SessionEnded
 from desktop_client.i18n import _
-from desktop_client.wording import problem
+from desktop_client.wording import presence_word, problem
 from payment.contract.messages import OverviewIs
 
 
@@ -39,7 +39,7 @@ class Listener:
         contact = self._member.roster.contact(event.member_id)
         if contact is not None and self._presences.get(contact.id) != contact.presence:
             self._presences[contact.id] = contact.presence
-            text = f"{contact.name}: {contact.presence}"
+            text = f"{contact.name}: {presence_word(contact.presence)}"
             self.emit("presence", text, member_id=contact.id, name=contact.name, presence=contact.presence)
 
     def on_payment_notice(self, _event: PaymentNoticed) -> None:

@@ -15,6 +15,12 @@ from payment.contract.money import AmountError
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+def presence_word(presence: str) -> str:
+    """How a presence is told."""
+    words = {"online": _("online"), "away": _("away"), "busy": _("busy"), "offline": _("offline")}
+    return words.get(presence, presence)
+
+
 def problem(code: str, message: str = "", address: str = "") -> str:
     """A sentence for a refusal code; `message` (the server's English) only for codes that are not known here."""
     known = {

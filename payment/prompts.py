@@ -63,8 +63,9 @@ class Words:
         elif payer[0] == member_id:
             text = _("You paid this bill on {when}. You were not charged again.").format(when=moment_text(payer[2]))
         else:
-            text = _("{name} paid this bill on {when}. You were not charged.").format(
-                name=payer[1], when=moment_text(payer[2])
+            # An account's name may be only "Wallet", so the member's number tells who.
+            text = _("Member {member} ({name}) paid this bill on {when}. You were not charged.").format(
+                member=payer[0], name=payer[1], when=moment_text(payer[2])
             )
         return NotPaid("already_paid", text)
 

@@ -11,7 +11,7 @@ from desktop_client.events import ChatChanged, ConnectionChanged, OverviewChange
 from desktop_client.i18n import _
 from desktop_client.presenters.cards import due_tone
 from desktop_client.presenters.views import Dot, Me, RosterGroup, RosterRow, RosterView, Tone, Windows
-from desktop_client.wording import clock_time, short_day
+from desktop_client.wording import clock_time, presence_word, short_day
 from im_protocol.packets import Contact
 from payment.contract.messages import BillerState
 from payment.contract.money import add, with_sign
@@ -126,9 +126,9 @@ class RosterPresenter:
     def _member_row(self, contact: Contact) -> RosterRow:
         unread = self._unread.get(contact.id, 0)
         offline = contact.presence == "offline"
-        detail = contact.signature or _presence_word(contact.presence)
+        detail = contact.signature or presence_word(contact.presence)
         if offline:
-            detail = _presence_word("offline")
+            detail = presence_word("offline")
             if contact.last_seen_ms:
                 detail += " · " + _("last seen {time}").format(time=_seen(contact.last_seen_ms))
         if unread:
@@ -180,11 +180,6 @@ def _biller_words(state: BillerState | None) -> tuple[str, str, Tone, Dot]:
     detail = " · ".join(part for part in (state.place, due.format(day=short_day(state.due_on))) if part)
     tone: Tone = "danger" if overdue else due_tone(state.due_on, date.today())  # noqa: DTZ011 the member's own day
     return detail, with_sign(state.due), tone, "busy" if tone == "danger" else "away"
-
-
-def _presence_word(presence: str) -> str:
-    words = {"online": _("online"), "away": _("away"), "busy": _("busy"), "offline": _("offline")}
-    return words.get(presence, presence)
 
 
 def _seen(at_ms: int) -> str:
