@@ -17,6 +17,7 @@ from desktop_client.presenters.chat import PinGuard
 from desktop_client.presenters.pay_sheet import PaySheetPresenter
 from desktop_client.presenters.views import Card, ConversationHead, Entry, FormCard, TimeMark, Windows
 from desktop_client.wording import problem, time_mark
+from im_protocol.codes import PAYMENT_AWAY
 from im_protocol.packets import Refusal
 from payment.contract.messages import Account, Answer, Bill, BillerState, BillsAre, Prompt, Refused
 from payment.contract.money import with_sign
@@ -140,8 +141,14 @@ class BillPresenter:
         elif isinstance(answer, Refused):
             self.view.show_banner(answer.text, "danger")
         elif isinstance(answer, Refusal):
-            self.view.show_banner(problem(answer.code, answer.message), "warning")
+            self.view.show_banner(self._unanswered_words(answer), "warning")
             self._retry_later()
+
+    def _unanswered_words(self, refusal: Refusal) -> str:
+        """Says nothing of charges while an order is still being decided: that one may have been paid."""
+        if refusal.code == PAYMENT_AWAY and self._member.outbox.deciding(self._biller_id):
+            return _("The payment service is away.")
+        return problem(refusal.code, refusal.message)
 
     def _retry_later(self) -> None:
         self._cancel_retry()
@@ -226,6 +233,10 @@ class BillPresenter:
             self._put(cards.refusal_card(outcome))
         else:
             self._put(cards.deciding_card(outcome.order))
+            bill = self._bill(cards.bill_key(outcome.order.bill_id))
+            if bill is not None:
+                today = date.today()  # noqa: DTZ011 the member's own day
+                self._put(cards.bill_card(bill, self._name, today, deciding=True))
 
     # -- showing
 

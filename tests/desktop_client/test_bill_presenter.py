@@ -8,6 +8,7 @@ import pytest
 
 from desktop_client.i18n import set_language
 from desktop_client.presenters.views import Card, FormCard, PaySheetForm, TimeMark
+from payment.contract.messages import Amount
 from payment.contract.receipts import read_receipt_file
 from tests.desktop_client.person import ACCOUNT, Person
 from tests.desktop_client.subsystem import ELECTRICITY, PIN, WATER
@@ -154,6 +155,17 @@ def test_cut_payment_is_deciding_and_turns_into_the_receipt(person: Person) -> N
     person.until(watch)
     assert seen[0] == "Still deciding"
     assert len(view.keyed("order-")) == 1
+
+
+def test_nothing_is_said_of_charges_while_an_order_is_deciding(person: Person) -> None:
+    person.signed_in()
+    view = person.open_biller()
+    person.peer.payment_away = True
+    member = person.app.client.member
+    assert member is not None
+    member.outbox.put(member.payments.new_order(ELECTRICITY, "Electricity", "", 1, "", Amount(8_640, "CNY"), ""))
+    view.on_check_bill()
+    person.until(lambda: view.last("show_banner") == ("The payment service is away.", "warning"))
 
 
 def test_while_an_order_is_deciding_the_bill_cannot_be_paid_again(person: Person) -> None:
