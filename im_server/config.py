@@ -25,6 +25,7 @@ class Settings:
     commit_messages_max: int = 2_048  # one group commit; more wait for the next
     relay_waiting_max: int = 4_096  # orders that the payment subsystem has not answered yet
     relay_per_member_max: int = 64
+    relay_seconds_max: float = 60.0  # an order that long without an answer makes room; clients have given up by then
     presence_tick_seconds: float = 0.05  # presence changes are told together, this often
     restart_seconds_min: float = 0.2  # back-off of a payment subsystem that keeps dying
     restart_seconds_max: float = 5.0

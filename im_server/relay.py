@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from typing import NamedTuple
 
 from im_protocol import codes, limits
@@ -29,6 +30,7 @@ class _Waiting(NamedTuple):
     conn: Connection
     request_id: int
     packet_type: int
+    since: float
 
 
 class Relay:
@@ -46,10 +48,14 @@ class Relay:
         return self._link is not None
 
     def link_up(self, link: Connection) -> Connection | None:
-        """The subsystem is there; returns an older link that this one replaces."""
+        """The subsystem is there; returns an older link that this one replaces, whose answers will not come."""
         with self._lock:
             old, self._link = self._link, link
-        return old if old is not link else None
+            if old is link:
+                return None
+            lost = self._take_all()
+        _tell_lost(lost)
+        return old
 
     def link_down(self, link: Connection) -> bool:
         """The link is gone: whoever waits is told what may have happened. Whether it was the one in use."""
@@ -57,25 +63,19 @@ class Relay:
             if self._link is not link:
                 return False
             self._link = None
-            waiting, self._waiting = list(self._waiting.values()), {}
-            for entry in waiting:
-                entry.conn.relayed = 0
-        for entry in waiting:
-            if entry.packet_type == Type.SEALED_REQUEST:
-                entry.conn.refuse(entry.request_id, codes.OUTCOME_UNKNOWN, _UNKNOWN, 1_000)
-            else:
-                entry.conn.refuse(entry.request_id, codes.PAYMENT_AWAY, _AWAY, 1_000)
+            lost = self._take_all()
+        _tell_lost(lost)
         return True
 
     def forward(self, conn: Connection, frame: Frame) -> None:
         """Pass a client's frame on, or refuse it."""
         with self._lock:
             link = self._link
-            full = len(self._waiting) >= self._settings.relay_waiting_max
-            full = full or conn.relayed >= self._settings.relay_per_member_max
-            if link is not None and not full:
+            lost = self._take_late() if self._is_full(conn) else []
+            is_sent = link is not None and not self._is_full(conn)
+            if link is not None and is_sent:
                 own_id = next(i for i in self._ids if i not in self._waiting)
-                self._waiting[own_id] = _Waiting(conn, frame.request_id, frame.type)
+                self._waiting[own_id] = _Waiting(conn, frame.request_id, frame.type, time.monotonic())
                 conn.relayed += 1
                 link.post(
                     encode_frame(
@@ -86,11 +86,32 @@ class Relay:
                         receiver_id=limits.PAYMENT_ID,
                     )
                 )
-                return
+        _tell_lost(lost)
+        if is_sent:
+            return
         if link is None:
             conn.refuse(frame.request_id, codes.PAYMENT_AWAY, _AWAY, 1_000)
         else:
             conn.refuse(frame.request_id, codes.RATE_LIMITED, _BUSY, 500)
+
+    def _is_full(self, conn: Connection) -> bool:
+        settings = self._settings
+        return len(self._waiting) >= settings.relay_waiting_max or conn.relayed >= settings.relay_per_member_max
+
+    def _take_all(self) -> list[_Waiting]:
+        lost, self._waiting = list(self._waiting.values()), {}
+        for entry in lost:
+            entry.conn.relayed = 0
+        return lost
+
+    def _take_late(self) -> list[_Waiting]:
+        """Those that have waited too long: an answer that never comes must not take up a place for ever."""
+        before = time.monotonic() - self._settings.relay_seconds_max
+        late = [own_id for own_id, entry in self._waiting.items() if entry.since < before]
+        lost = [self._waiting.pop(own_id) for own_id in late]
+        for entry in lost:
+            entry.conn.relayed = max(0, entry.conn.relayed - 1)
+        return lost
 
     def answered(self, frame: Frame) -> None:
         """An answer came over the link. One that nobody waits for any more is dropped."""
@@ -126,3 +147,12 @@ class Relay:
             for own_id in [i for i, entry in self._waiting.items() if entry.conn is conn]:
                 del self._waiting[own_id]
             conn.relayed = 0
+
+
+def _tell_lost(lost: list[_Waiting]) -> None:
+    """Tells those whose answers will not come what may have happened."""
+    for entry in lost:
+        if entry.packet_type == Type.SEALED_REQUEST:
+            entry.conn.refuse(entry.request_id, codes.OUTCOME_UNKNOWN, _UNKNOWN, 1_000)
+        else:
+            entry.conn.refuse(entry.request_id, codes.PAYMENT_AWAY, _AWAY, 1_000)

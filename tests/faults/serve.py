@@ -1,8 +1,8 @@
 """A real server in a process of its own, for tests that kill it: `python -m tests.faults.serve DATA PORT [LINK]`.
 
-It differs from `billbuddy-server serve` in its back-off alone: a payment subsystem that was killed starts again at once
-however often it is killed. With LINK the subsystem connects there instead of to the server, so that a test can stand
-between them. Prints "ready PORT"; ends with its standard input.
+It differs from `billbuddy-server serve` in two waits: a payment subsystem that was killed starts again at once however
+often it is killed, and an order that is never answered makes room after two seconds. With LINK the subsystem connects
+there instead of to the server, so that a test can stand between them. Prints "ready PORT"; ends with its standard input.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     start_logging(folder.log)
     program = [*payment_program(), "--data", str(folder.payment)]
     argv = [*program, "--link", link, "--link-token-file", str(folder.link_token), "serve"]
-    settings = Settings(restart_seconds_min=0.05, restart_seconds_max=0.1)
+    settings = Settings(restart_seconds_min=0.05, restart_seconds_max=0.1, relay_seconds_max=2)
     server = Server(folder, host="127.0.0.1", port=port, settings=settings, payment_argv=argv)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

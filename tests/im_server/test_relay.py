@@ -88,6 +88,27 @@ def test_orders_of_one_member_are_bounded(lab: Lab) -> None:
     assert body_of(alice.answer_to(asks[2])).code == codes.RATE_LIMITED
 
 
+def test_orders_that_are_never_answered_make_room_again(lab: Lab) -> None:
+    server = lab.server(relay_per_member_max=2, relay_seconds_max=0.0)
+    lab.keep(FakePayment(lab.folder))
+    alice = lab.client(server, A)
+    asks = [alice.send_raw(Type.SEALED_REQUEST, b"x" * 600, PAYMENT) for _ in range(3)]
+    assert [body_of(alice.answer_to(ask)).code for ask in asks[:2]] == [codes.OUTCOME_UNKNOWN] * 2
+
+
+def test_link_that_is_replaced_leaves_nobody_waiting(lab: Lab) -> None:
+    server = lab.server()
+    older = lab.keep(FakePayment(lab.folder))
+    alice = lab.client(server, A)
+    ask = alice.send_raw(Type.SEALED_REQUEST, b"x" * 600, PAYMENT)
+    older.next_frame()
+    newer = lab.keep(FakePayment(lab.folder))
+    assert body_of(alice.answer_to(ask)).code == codes.OUTCOME_UNKNOWN
+    ask = alice.send_raw(Type.SEALED_REQUEST, b"y" * 600, PAYMENT)
+    newer.answer(newer.next_frame(), Type.SEALED_ANSWER, b"mine")
+    assert alice.answer_to(ask).body == b"mine"
+
+
 def test_order_to_another_receiver_is_refused(lab: Lab) -> None:
     alice = lab.client(lab.server(), A)
     assert body_of(alice.answer_to(alice.send_raw(Type.SEALED_REQUEST, b"x", B))).code == codes.NO_SUCH_MEMBER
