@@ -17,17 +17,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from build_scripts import common
 
 LINT_SECONDS_MAX = 300
+WORKERS = ["-n", "2"]  # each with a virtual display, servers and folders of its own
+SERIAL = {"-n", "-s", "--pdb", "--trace", "--collect-only"}  # with these pytest is left alone
 TEST_SECONDS_MAX = 1_500  # the whole suite; each test has its own, shorter limit
 
 
 def steps(pytest_arguments: list[str]) -> list[tuple[str, list[str], int]]:
     """Name, command and time limit in seconds of every check, cheap ones first."""
     python = str(common.venv_program("python"))
+    workers = [] if SERIAL.intersection(pytest_arguments) else WORKERS
     return [
         ("lint (ruff)", [python, "-m", "ruff", "check", "--no-cache", "."], LINT_SECONDS_MAX),
         ("types (mypy)", [python, "-m", "mypy"], LINT_SECONDS_MAX),
         ("import rules (import-linter)", [str(common.venv_program("lint-imports"))], LINT_SECONDS_MAX),
-        ("tests (pytest)", [python, "-m", "pytest", *pytest_arguments], TEST_SECONDS_MAX),
+        ("tests (pytest)", [python, "-m", "pytest", *workers, *pytest_arguments], TEST_SECONDS_MAX),
     ]
 
 

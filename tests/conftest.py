@@ -1,4 +1,4 @@
-"""For all tests: no test waits for ever, none leaves a process behind, none touches the person's own files."""
+"""For all tests: none leaves a process behind, none touches the person's own files, and what they count is printed."""
 
 from __future__ import annotations
 
@@ -34,3 +34,19 @@ def no_process_left_behind() -> object:
         except psutil.NoSuchProcess:
             continue
     assert not left, f"processes left behind: {left}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests noted as `counted` (kills, failed writes, …), with the seed that replays each."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    lines = [
+        f"{report.nodeid.rsplit('/', 1)[-1]}: {text}"
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, text in report.user_properties
+        if name == "counted"
+    ]
+    if lines:
+        terminalreporter.section("counted")
+        for line in lines:
+            terminalreporter.write_line(line)

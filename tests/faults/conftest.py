@@ -28,17 +28,15 @@ class Luck(random.Random):
 
 
 class Tally:
-    """Says at the end of a test what was counted, past pytest's capture."""
+    """Notes what a test counted; the run's summary prints it (see tests/conftest.py), also from worker processes."""
 
-    def __init__(self, name: str, seed_number: int, capture: pytest.CaptureFixture[str]) -> None:
-        self._name = name
+    def __init__(self, node: pytest.Item, seed_number: int) -> None:
+        self._node = node
         self._seed_number = seed_number
-        self._capture = capture
 
     def say(self, **counts: object) -> None:
         text = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
-        with self._capture.disabled():
-            sys.stdout.write(f"\n{self._name}: {text}; {SEED}={self._seed_number}\n")
+        self._node.user_properties.append(("counted", f"{text}; {SEED}={self._seed_number}"))
 
 
 @pytest.fixture
@@ -50,8 +48,8 @@ def luck() -> Luck:
 
 
 @pytest.fixture
-def tally(request: pytest.FixtureRequest, luck: Luck, capsys: pytest.CaptureFixture[str]) -> Tally:
-    return Tally(request.node.name, luck.seed_number, capsys)
+def tally(request: pytest.FixtureRequest, luck: Luck) -> Tally:
+    return Tally(request.node, luck.seed_number)
 
 
 @pytest.fixture(scope="session")
