@@ -287,7 +287,8 @@ def balance(runner: Runner) -> Result:
 def receipts(runner: Runner) -> Result:
     found = runner.answer(runner.member.payments.fetch_receipts, list)
     lines = [
-        f"{r.receipt_no} {documents.moment(r.paid_at_ms)} {r.biller_name} {documents.with_sign(r.paid)} {r.kind}"
+        f"{r.receipt_no} {documents.moment(r.paid_at_ms)} {r.biller_name} {documents.with_sign(r.paid)} "
+        + (_("Refunded") if r.kind == "refund" else _("Paid"))
         for r in found
     ]
     return {"receipts": [documents.receipt_document(r) for r in found]}, "\n".join(lines), DONE

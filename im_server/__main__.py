@@ -199,7 +199,14 @@ def _member_add(folder: DataFolder, args: argparse.Namespace) -> int:
     if args.no_account:
         return 0
     command = ["account", "open", "--member", str(member.id), "--name", member.name]
-    return cli.payment_command(folder, [*command, "--pin-stdin"] if pin else command, pin.encode())
+    status = cli.payment_command(folder, [*command, "--pin-stdin"] if pin else command, pin.encode())
+    if status:
+        print(
+            f"billbuddy-server: Member {member.id} was added, but without a payment account. To open it: "
+            f'account open --member {member.id} --name "{member.name}"',
+            file=sys.stderr,
+        )
+    return status
 
 
 def _member_import(folder: DataFolder, args: argparse.Namespace) -> int:

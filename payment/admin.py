@@ -250,6 +250,8 @@ class Commands:
         return 0, f"refunded: {with_sign(receipt.paid)}\nreceipt: {receipt.receipt_no}\n"
 
     def _limits_set(self, args: argparse.Namespace, operator: Operator, changes: Changes) -> tuple[int, str]:
+        if args.single is None and args.daily is None and args.per_minute is None:
+            raise Usage("limits set: give at least one of --single, --daily, --per-minute; nothing was changed\n")
         self._write(operator, changes, lambda o: o.set_limits(args.member, args.single, args.daily, args.per_minute))
         return self._limits_show(args, operator, changes)
 

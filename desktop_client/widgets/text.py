@@ -62,9 +62,10 @@ class Line(tkinter.Label):
         super().configure(text=wrap_text(self._font, self.raw, self._room))
 
     def _on_size(self, event: tkinter.Event[Any]) -> None:
-        if event.width > 1 and abs(int(str(self["wraplength"])) - event.width) > 1:
-            self._room = event.width
-            super().configure(wraplength=event.width)
+        room = event.width - 2 * int(str(self["padx"]))
+        if room > 1 and abs(int(str(self["wraplength"])) - room) > 1:
+            self._room = room
+            super().configure(wraplength=room)
             self._wrap()
 
 

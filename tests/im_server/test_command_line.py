@@ -115,3 +115,9 @@ def test_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None
     done = run(tmp_path / "file" / "data", "serve")
     assert (done.returncode, "--data" in done.stderr) == (1, True)
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_member_whose_payment_password_is_refused_is_told_with_what_is_left_to_do(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "member", "add", "--name", "Bob", "--pin-stdin", stdin="111111\n")
+    assert done.returncode == 1
+    assert "account open --member 10001" in done.stderr
