@@ -87,6 +87,12 @@ def test_a_wrong_command_line_is_a_usage_error(house: House) -> None:
     assert house.run("--help").status == 0
 
 
+def test_limits_without_a_figure_change_nothing_and_leave_no_entry(house: House) -> None:
+    before = house.run("audit", "list").out
+    assert house.run("limits", "set").status == 2
+    assert house.run("audit", "list").out == before
+
+
 def test_the_same_file_may_be_loaded_again(house: House) -> None:
     assert load(house, (HEAD + ROW).encode()) == "bills: 1 new, 0 known already\n"
     assert load(house, b"\xef\xbb\xbf" + (HEAD + ROW).encode()) == "bills: 0 new, 1 known already\n"
