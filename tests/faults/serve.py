@@ -2,7 +2,7 @@
 
 It differs from `billbuddy-server serve` in two waits: a payment subsystem that was killed starts again at once however
 often it is killed, and an order that is never answered makes room after two seconds. With LINK the subsystem connects
-there instead of to the server, so that a test can stand between them. Prints "ready PORT"; ends with its standard input.
+there instead of to the server, so that a test can stand between them. Prints "ready PORT"; ends with its input.
 """
 
 from __future__ import annotations
