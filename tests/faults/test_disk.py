@@ -59,6 +59,7 @@ def work(house: House, path: Path, disk: FailingDisk, books: Books, luck: Luck, 
             let_go(desk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["once", "sticky", "full"])
 def test_service_survives_a_failing_disk_at_every_point(
     house: House, tmp_path: Path, luck: Luck, tally: Tally, how: How, is_long: bool

@@ -51,6 +51,7 @@ def payers(town: Town, luck: Luck) -> Iterator[list[Payer]]:
         thread.join(30)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_no_payment_is_lost_or_made_twice_whatever_is_killed(
     town: Town, payers: list[Payer], luck: Luck, tally: Tally, is_long: bool

@@ -53,6 +53,7 @@ def as_known_at(books: Books, heard: set[bytes]) -> Books:
     return Books(books.house, dict(books.sent), paid, not_paid)
 
 
+@pytest.mark.slow
 def test_acknowledged_payments_survive_power_cuts(
     house: House, tmp_path: Path, luck: Luck, tally: Tally, is_long: bool
 ) -> None:

@@ -159,6 +159,7 @@ def play(house: House, folder: Path, luck: Luck) -> Play:
     return show
 
 
+@pytest.mark.slow
 def test_at_most_once_and_three_outcomes_whatever_relay_and_clocks_do(
     house: House, tmp_path: Path, luck: Luck, tally: Tally, is_long: bool
 ) -> None:
