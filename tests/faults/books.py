@@ -71,11 +71,12 @@ class Books:
         outcomes: Counter[str] = Counter()
         for payment_id in self.open:
             member_id, pay = self.sent[payment_id]
-            answer = desk.answer(member_id, AskPayment(payment_id), nonces.pop())
+            asked_ms = desk.core.clock()
+            answer = desk.answers([desk.ask(member_id, AskPayment(payment_id), nonces.pop(), asked_ms)])[0]
             outcomes[type(answer).__name__] += 1
             if isinstance(answer, PaymentUnknown):
-                later = desk.core.clock() + 1  # sealed after the question, so it may still be paid
-                answer = desk.answers([desk.ask(member_id, pay, nonces.pop(), later)])[0]
+                # Sealed after the question, so it may still be paid, even if this machine's clock steps back meanwhile.
+                answer = desk.answers([desk.ask(member_id, pay, nonces.pop(), asked_ms + 1)])[0]
             assert isinstance(answer, Paid | NotPaid), f"a payment that resolves to {answer}"
             self.hear(payment_id, answer)
         return outcomes
