@@ -1,7 +1,7 @@
 """Durable ledger payments per CPU-second: group commit, synchronous=FULL, file on disk.
 
 Each payment does what a real one does once its seal and password are good: at-most-once lookup, limits, double entry
-with chain hash, balances, bill clearance, signed receipt, stored result. Groups of 64 share a commit, as they do in the
+with chain hash, balances, bill clearance, signed receipt, stored result. Groups of 128 share a commit, as in the
 busy service. Beside it, where PostgreSQL is installed, pgbench's TPC-B-like transaction on a fresh local cluster.
 """
 
@@ -30,9 +30,10 @@ from payment.credentials import PinRecord
 from payment.operations import Operations
 from payment.orders import Order, fingerprint
 from payment.prompts import Words
+from payment.service import GROUP_MAX
 
 MEMBERS = 200
-GROUP = 64
+GROUP = GROUP_MAX
 PAYMENTS = 12_800
 RUNS = 3
 PGBENCH_SCALE = 10

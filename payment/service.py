@@ -27,8 +27,8 @@ from payment.meter import METER
 from payment.orders import Order
 from payment.requests import Requests
 
-GROUP_MAX = 64
-"""Orders in one transaction: beyond this a commit costs nothing any more, and waiting grows."""
+GROUP_MAX = 128
+"""Orders in one transaction: twice as many would save 3 % of a payment's work, and double the waiting."""
 
 MEMBERS_PER_PACKET = 4_000
 
