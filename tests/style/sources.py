@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("im_protocol", "payment", "im_server", "desktop_client", "assets", "build_scripts", "benchmarks", "tests")
+PACKAGES = (
+    *("host", "im_protocol", "payment", "im_server", "desktop_client"),
+    *("assets", "build_scripts", "benchmarks", "tests"),
+)
 
 
 def modules(*folders: str) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.style import sources
 
-ROOMS = {"im_protocol", "payment", "im_server", "desktop_client", "assets", "build_scripts", "benchmarks", "tests"}
+ROOMS = set(sources.PACKAGES)
 
 
 def imported(path: Path) -> Iterator[tuple[ast.AST, str]]:
@@ -30,16 +30,20 @@ def foreign_imports(room: str, allowed: tuple[str, ...]) -> list[str]:
     ]
 
 
+def test_the_ground_floor_imports_nobody() -> None:
+    assert foreign_imports("host", ("host",)) == []
+
+
 def test_the_protocol_imports_nobody() -> None:
     assert foreign_imports("im_protocol", ("im_protocol",)) == []
 
 
 def test_the_chat_server_imports_nothing_of_payment() -> None:
-    assert foreign_imports("im_server", ("im_server", "im_protocol", "assets")) == []
+    assert foreign_imports("im_server", ("im_server", "im_protocol", "assets", "host")) == []
 
 
 def test_the_payment_subsystem_imports_only_the_protocol() -> None:
-    assert foreign_imports("payment", ("payment", "im_protocol")) == []
+    assert foreign_imports("payment", ("payment", "im_protocol", "host")) == []
 
 
 def test_the_payment_contract_imports_nothing_of_the_subsystem() -> None:
@@ -47,7 +51,8 @@ def test_the_payment_contract_imports_nothing_of_the_subsystem() -> None:
 
 
 def test_the_client_knows_only_the_protocol_and_the_payment_contract() -> None:
-    assert foreign_imports("desktop_client", ("desktop_client", "im_protocol", "payment.contract", "assets")) == []
+    allowed = ("desktop_client", "im_protocol", "payment.contract", "assets", "host")
+    assert foreign_imports("desktop_client", allowed) == []
 
 
 def test_presenters_do_not_know_tkinter() -> None:
