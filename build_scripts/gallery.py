@@ -29,7 +29,7 @@ PAGE = """<!doctype html>
 body {{ font-family: system-ui, sans-serif; margin: 2rem; background: #eef1f5; color: #1f2329 }}
 h2 {{ margin: 2rem 0 .5rem }}
 .row {{ display: flex; flex-wrap: wrap; gap: 1.2rem; align-items: flex-start }}
-figure {{ margin: 0 }} figcaption {{ color: #818997; font-size: .8rem; margin-top: .3rem }}
+figure {{ margin: 0 }} figcaption {{ color: #5f6875; font-size: .8rem; margin-top: .3rem }}
 img {{ border-radius: 8px; box-shadow: 0 2px 14px rgba(0, 0, 0, .18); display: block }}
 </style></head><body><h1>BillBuddy: every screen</h1>
 {sections}

@@ -1,4 +1,4 @@
-"""The one place for colours, fonts and sizes. Every widget gets a `Ui` and asks it; none has a literal of its own.
+"""The one place for fonts, sizes and the choice of a palette. Every widget gets a `Ui` and asks it, and has no literal.
 
 Sizes are written in design pixels (96 to the inch) and pass through `Ui.px`, so one number serves every density.
 """
@@ -10,177 +10,14 @@ import subprocess
 import sys
 import tkinter
 from collections.abc import Callable
-from dataclasses import dataclass
 from tkinter import font as tkfont
 from typing import Literal
 
+from desktop_client.palette import DARK, LIGHT, Palette
 from desktop_client.widgets.paint import Painter
 
 Mode = Literal["light", "dark"]
 
-
-@dataclass(frozen=True)
-class Palette:
-    """All colours of one mode, as #rrggbb."""
-
-    dark: bool
-    window: str
-    stream: str
-    card: str
-    field: str
-    line: str
-    text: str
-    muted: str
-    faint: str
-    accent: str
-    accent_hover: str
-    accent_pressed: str
-    accent_soft: str
-    on_accent: str
-    selected: str
-    hover: str
-    soft: str
-    disabled: str
-    on_disabled: str
-    good: str
-    warning: str
-    danger: str
-    good_soft: str
-    warning_soft: str
-    danger_soft: str
-    badge: str
-    own_bubble: str
-    on_own_bubble: str
-    other_bubble: str
-    header_from: str
-    header_to: str
-    header_field: str
-    header_text: str
-    header_muted: str
-    dot_online: str
-    dot_away: str
-    dot_busy: str
-    dot_offline: str
-    scroll: str
-    scroll_hover: str
-    tooltip: str
-    on_tooltip: str
-
-
-LIGHT = Palette(
-    dark=False,
-    window="#ffffff",
-    stream="#f2f4f7",
-    card="#ffffff",
-    field="#ffffff",
-    line="#e6e9ef",
-    text="#1f2329",
-    muted="#818997",
-    faint="#a7aeb9",
-    accent="#12a5f4",
-    accent_hover="#0f97e0",
-    accent_pressed="#0c86c8",
-    accent_soft="#e8f4fd",
-    on_accent="#ffffff",
-    selected="#e8f4fd",
-    hover="#f5f7fa",
-    soft="#f5f7fa",
-    disabled="#d5dae2",
-    on_disabled="#ffffff",
-    good="#07b25d",
-    warning="#f59a0c",
-    danger="#ea4b4b",
-    good_soft="#e6f7ee",
-    warning_soft="#fef4e2",
-    danger_soft="#fdecec",
-    badge="#f04848",
-    own_bubble="#12a5f4",
-    on_own_bubble="#ffffff",
-    other_bubble="#ffffff",
-    header_from="#0b8fe0",
-    header_to="#36c3ff",
-    header_field="#4cbaf5",
-    header_text="#ffffff",
-    header_muted="#dff2fe",
-    dot_online="#2ecc71",
-    dot_away="#f7b500",
-    dot_busy="#f04a35",
-    dot_offline="#c2c8d0",
-    scroll="#d3d8e0",
-    scroll_hover="#b4bbc6",
-    tooltip="#2d323a",
-    on_tooltip="#ffffff",
-)
-
-DARK = Palette(
-    dark=True,
-    window="#1f2227",
-    stream="#191c20",
-    card="#2d323a",
-    field="#262a31",
-    line="#353a43",
-    text="#e8eaed",
-    muted="#8f98a6",
-    faint="#69717e",
-    accent="#12a5f4",
-    accent_hover="#2fb2f8",
-    accent_pressed="#0f93da",
-    accent_soft="#23384a",
-    on_accent="#ffffff",
-    selected="#23384a",
-    hover="#272b32",
-    soft="#272b32",
-    disabled="#3b414b",
-    on_disabled="#828b98",
-    good="#07b25d",
-    warning="#f59a0c",
-    danger="#ee5656",
-    good_soft="#173528",
-    warning_soft="#3a2f1b",
-    danger_soft="#3d2427",
-    badge="#f04848",
-    own_bubble="#1290d8",
-    on_own_bubble="#ffffff",
-    other_bubble="#2d323a",
-    header_from="#0b8fe0",
-    header_to="#36c3ff",
-    header_field="#4cbaf5",
-    header_text="#ffffff",
-    header_muted="#dff2fe",
-    dot_online="#2ecc71",
-    dot_away="#f7b500",
-    dot_busy="#f04a35",
-    dot_offline="#767f8b",
-    scroll="#3b414b",
-    scroll_hover="#525a66",
-    tooltip="#e8eaed",
-    on_tooltip="#1f2227",
-)
-
-AVATAR_COLORS = (
-    "#26a69a",
-    "#ef5350",
-    "#66bb6a",
-    "#ab47bc",
-    "#ff8a65",
-    "#42a5f5",
-    "#ffa726",
-    "#8d6e63",
-    "#5c6bc0",
-    "#ec6a9c",
-)
-ON_AVATAR = "#ffffff"
-OFFLINE_AVATAR_SHARE = 0.5  # how much of the background is mixed into the avatar of somebody who is away
-BILLER_COLORS = {
-    "electricity": "#f5a623",
-    "water": "#29b6f6",
-    "mobile": "#26a69a",
-    "property": "#7e57c2",
-    "gas": "#ff7043",
-    "internet": "#5c6bc0",
-    "bill": "#78909c",
-    "wallet": "#ec6a9c",
-}
 
 # The first family that the system has is used for everything, so that Latin and Chinese share a baseline.
 FAMILIES = (
@@ -238,16 +75,22 @@ class Ui:
 
     def tone(self, tone: str) -> str:
         """The text colour of a view model's tone."""
-        c = self.c
-        return {"muted": c.muted, "good": c.good, "warning": c.warning, "danger": c.danger, "accent": c.accent}.get(
-            tone, c.text
-        )
+        if tone == "accent":
+            return self.c.accent_text
+        return str(getattr(self.c, tone)) if tone in ("muted", "good", "warning", "danger") else self.c.text
 
     def tone_soft(self, tone: str) -> str:
         """The background that goes with a tone's text."""
         c = self.c
         return {"good": c.good_soft, "warning": c.warning_soft, "danger": c.danger_soft, "accent": c.accent_soft}.get(
             tone, c.soft
+        )
+
+    def tone_fill(self, tone: str) -> str:
+        """The full colour of a tone, as a ground for `on_fill` text."""
+        c = self.c
+        return {"good": c.good_fill, "warning": c.warning_fill, "danger": c.danger_fill, "accent": c.own_bubble}.get(
+            tone, c.muted_fill
         )
 
     def dot(self, dot: str) -> str:
@@ -326,8 +169,3 @@ def system_mode() -> Mode:
     except (OSError, subprocess.TimeoutExpired):
         return "light"
     return "dark" if "dark" in told.lower() else "light"
-
-
-def avatar_color(contact_id: int) -> str:
-    """Each contact keeps one colour on every device."""
-    return AVATAR_COLORS[contact_id % len(AVATAR_COLORS)]

@@ -133,10 +133,10 @@ class CardPen:
     def banner(self, text: str, tone: str) -> None:
         ui = self.ui
         item = self.pen.text(
-            self.left + self.pad, self.y + ui.px(9), text, "body_bold", ui.c.on_accent, width=self.inner
+            self.left + self.pad, self.y + ui.px(9), text, "body_bold", ui.c.on_fill, width=self.inner
         )
         height = self.pen.height_of(item) + ui.px(17)
-        color = ui.c.muted if tone in ("plain", "muted") else ui.tone(tone)
+        color = ui.tone_fill(tone)
         self.pen.below(
             self.pen.picture(self.left, self.y, ui.paint.box(self.width, height, ui.px(10), color, corners="ne"))
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_client.widgets.contact import fit
 from desktop_client.widgets.focus import has_focus
+from desktop_client.widgets.menu import Menu
 from desktop_client.widgets.virtual import Anchor
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Choice(tkinter.Canvas):
         self.delete("all")
         if width < 8:
             return
-        outline = c.accent if has_focus(self) else c.line
+        outline = c.accent if has_focus(self) else c.field_line
         self._picture = ui.paint.box(width, height, px(6), c.field, outline=outline, line=max(1, px(1)))
         self.create_image(0, 0, image=self._picture, anchor="nw")
         right = width - px(12)
@@ -90,7 +91,7 @@ class Choice(tkinter.Canvas):
     def _open(self, _event: tkinter.Event[Any]) -> str:
         self.focus_set()
         if len(self._choices) > 1:
-            menu = tkinter.Menu(self, tearoff=False)
+            menu = Menu(self, self._ui)
             for key, text in self._choices:
                 menu.add_radiobutton(label=text, value=key, variable=self.variable, command=self._changed)
             menu.tk_popup(self.winfo_rootx(), self.winfo_rooty() + self.winfo_height())

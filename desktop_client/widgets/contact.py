@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from desktop_client import theme
+from desktop_client import palette
 from desktop_client.assets_path import asset
-from desktop_client.widgets.paint import mix
 
 if TYPE_CHECKING:
     from tkinter.font import Font
@@ -46,7 +45,7 @@ class Face:
 def picture_name(icon: str) -> str:
     """The bundled picture for what the operator called the icon; a bill for one that we don't have."""
     name = SIGNS.get(icon.replace("\ufe0f", ""), icon)
-    return name if name in theme.BILLER_COLORS and asset("emoji", f"{name}.png").exists() else NO_PICTURE
+    return name if name in palette.BILLER_COLORS and asset("emoji", f"{name}.png").exists() else NO_PICTURE
 
 
 def avatar(ui: Ui, face: Face, size: int, back: str) -> tuple[Any, str]:
@@ -54,12 +53,9 @@ def avatar(ui: Ui, face: Face, size: int, back: str) -> tuple[Any, str]:
     dot = ui.dot(face.dot) if face.dot != "none" else ""
     if face.kind == "biller":
         name = picture_name(face.icon)
-        fill = theme.BILLER_COLORS[name]
+        fill = palette.BILLER_COLORS[name]
         return ui.paint.avatar(size, fill, picture=name, dot=dot, ring=back), ""
-    fill = theme.avatar_color(face.contact_id)
-    if face.dimmed:
-        grey = sum(int(fill[i : i + 2], 16) for i in (1, 3, 5)) // 3
-        fill = mix(f"#{grey:02x}{grey:02x}{grey:02x}", back, theme.OFFLINE_AVATAR_SHARE)
+    fill = palette.AVATAR_AWAY if face.dimmed else palette.avatar_color(face.contact_id)
     return ui.paint.avatar(size, fill, dot=dot, ring=back), initial(face.name)
 
 
@@ -68,8 +64,7 @@ def draw_avatar(pen: Pen, x: int, y: int, face: Face, size: int, back: str, font
     picture, letter = avatar(pen.ui, face, size, back)
     pen.picture(x, y, picture)
     if letter:
-        color = mix(theme.ON_AVATAR, back, 0.25) if face.dimmed else theme.ON_AVATAR
-        pen.text(x + size / 2, y + size / 2, letter, font, color, anchor="center")
+        pen.text(x + size / 2, y + size / 2, letter, font, palette.ON_AVATAR, anchor="center")
         pen.texts.pop()  # a picture's letter is not a text to read
 
 

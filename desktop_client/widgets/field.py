@@ -77,7 +77,7 @@ class Field(tkinter.Frame):
             pady=0,
             font=ui.font(font),
             background=self._fill,
-            foreground=hint_color or ui.c.faint,
+            foreground=hint_color or ui.c.muted,
             anchor="w",
             cursor="xterm",
         )
@@ -132,7 +132,7 @@ class Field(tkinter.Frame):
         focused = has_focus(self.entry)
         outline = ""
         if self._border:
-            outline = c.danger if self._error else c.accent if focused else c.line
+            outline = c.danger if self._error else c.accent if focused else c.field_line
         line = max(1, ui.px(1))
         self._picture = ui.paint.box(width, height, ui.px(6), self._fill, outline=outline, line=line)
         self._box.configure(image=self._picture)
@@ -220,7 +220,7 @@ class PinBoxes(tkinter.Frame):
         for position, box in enumerate(self._boxes):
             filled = position < len(self._digits)
             here = focused and position == min(len(self._digits), PIN_DIGITS - 1)
-            color = c.danger if self._error else c.accent if (filled or here) and self._enabled else c.line
+            color = c.danger if self._error else c.accent if (filled or here) and self._enabled else c.field_line
             line = ui.px(2) if here else max(1, ui.px(1))
             picture = ui.paint.pin_box(
                 width, height, ui.px(6), c.field, color, line, c.text if filled else "", c.muted if here else ""

@@ -11,6 +11,7 @@ from desktop_client.presenters.views import Me
 from desktop_client.widgets.contact import Face, avatar, fit
 from desktop_client.widgets.field import Field
 from desktop_client.widgets.focus import has_focus
+from desktop_client.widgets.menu import Menu
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -71,7 +72,7 @@ class RosterHeader(tkinter.Canvas):
             self.bind(key, self._open)
         for event in ("<FocusIn>", "<FocusOut>"):
             self.search.entry.bind(event, lambda _e: self.draw(), add=True)
-        self.menu = tkinter.Menu(self, tearoff=False)
+        self.menu = Menu(self, ui)
         for presence in PRESENCES:
             self.menu.add_command(label=presence_text(presence), command=lambda p=presence: self._on_presence(p))  # type: ignore[misc]
 
@@ -99,7 +100,7 @@ class RosterHeader(tkinter.Canvas):
 
     def _draw_me(self, me: Me, width: int) -> None:
         ui, c, px = self._ui, self._ui.c, self._ui.px
-        self._avatar, letter = avatar(ui, Face(me.member_id, me.name, dot=me.presence), px(AVATAR), c.header_from)
+        self._avatar, letter = avatar(ui, Face(me.member_id, me.name, dot=me.presence), px(AVATAR), c.header_ring)
         self.create_image(px(SIDE), px(14), image=self._avatar, anchor="nw", tags="name")
         middle = px(SIDE) + px(AVATAR) / 2
         self.create_text(

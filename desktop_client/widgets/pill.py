@@ -15,10 +15,10 @@ Command = Callable[[], Any]
 # style: (fill, hover, pressed, text, outline), each an attribute of the palette or empty
 STYLES = {
     "primary": ("accent", "accent_hover", "accent_pressed", "on_accent", ""),
-    "outline": ("", "accent_soft", "accent_soft", "accent", "accent"),
-    "link": ("", "accent_soft", "accent_soft", "accent", ""),
-    "quiet": ("", "hover", "line", "muted", ""),
-    "danger": ("danger", "danger", "danger", "on_accent", ""),
+    "outline": ("", "accent_soft", "accent_soft", "accent_text", "accent"),
+    "link": ("", "accent_soft", "accent_soft", "accent_text", ""),
+    "quiet": ("", "hover", "selected", "muted", ""),
+    "danger": ("danger_fill", "danger_fill", "danger_fill", "on_fill", ""),
 }
 
 
@@ -107,7 +107,7 @@ class Pill(tkinter.Button):
         fill, hover, down, text, outline = (getattr(c, name) if name else "" for name in STYLES[self.style])
         enabled = self.enabled
         if not enabled:
-            text = c.on_disabled if fill else c.faint
+            text = c.on_disabled if fill else c.muted
             fill, outline = c.disabled if fill else "", c.line if outline else ""
         elif pressed:
             fill = down

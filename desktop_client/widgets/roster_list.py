@@ -134,7 +134,7 @@ class RosterList(VirtualList):
         elif row.trailing:
             right = self._draw_trailing(pen, row, right, top + px(ROW_HEIGHT) // 2)
         room = right - px(58) - px(8)
-        name_color, detail_color = (c.faint, c.faint) if row.dimmed else (c.text, c.muted)
+        name_color, detail_color = (c.muted, c.muted) if row.dimmed else (c.text, c.muted)
         pen.text(px(58), top + px(18), fit(ui.font("body"), row.name, room), "body", name_color, anchor="w")
         pen.text(px(58), top + px(38), fit(ui.font("small"), row.detail, room), "small", detail_color, anchor="w")
 
@@ -144,7 +144,7 @@ class RosterList(VirtualList):
         height = ui.px(18)
         width = max(height, int(ui.font("tiny").measure(text)) + ui.px(10))
         pen.picture(right, middle, ui.paint.box(width, height, height // 2, c.badge), anchor="e")
-        pen.text(right - width / 2, middle, text, "tiny", c.on_accent, anchor="center")
+        pen.text(right - width / 2, middle, text, "tiny", c.on_fill, anchor="center")
         return right - width
 
     def _draw_trailing(self, pen: Pen, row: RosterRow, right: int, middle: int) -> int:

@@ -93,7 +93,7 @@ class Tabs(tkinter.Canvas):
         picture = ui.paint.box(width, height, height // 2, ui.c.badge)
         self._pictures.append(picture)
         self.create_image(left, middle, image=picture, anchor="w")
-        self.create_text(left + width / 2, middle, text=text, font=ui.font("tiny"), fill=ui.c.on_accent)
+        self.create_text(left + width / 2, middle, text=text, font=ui.font("tiny"), fill=ui.c.on_fill)
 
     def _on_click(self, event: tkinter.Event[Any]) -> None:
         self.focus_set()

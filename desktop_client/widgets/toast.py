@@ -19,8 +19,8 @@ class Toast(tkinter.Label):
         """`bottom` is how far above the window's lower edge it floats, in design pixels."""
         c, px = ui.c, ui.px
         width = max(px(160), master.winfo_width() - 2 * px(MARGIN))
-        back = c.tooltip if tone in ("plain", "muted", "accent") else ui.tone(tone)
-        color = c.on_tooltip if tone in ("plain", "muted", "accent") else c.on_accent
+        back = c.tooltip if tone in ("plain", "muted", "accent") else ui.tone_fill(tone)
+        color = c.on_tooltip if tone in ("plain", "muted", "accent") else c.on_fill
         super().__init__(
             master,
             text=text,

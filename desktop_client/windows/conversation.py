@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from desktop_client.i18n import _
+from desktop_client.palette import ON_AVATAR
 from desktop_client.presenters.views import ConversationHead, Entry, Tone
 from desktop_client.theme import Ui
 from desktop_client.widgets.cards import Hooks
@@ -186,7 +187,7 @@ class ConversationWindow(BaseWindow):
         canvas.create_image(px(16), px(11), image=self._avatar, anchor="nw")
         if letter:
             middle = px(AVATAR) / 2
-            canvas.create_text(px(16) + middle, px(11) + middle, text=letter, font=ui.font("avatar"), fill=c.on_accent)
+            canvas.create_text(px(16) + middle, px(11) + middle, text=letter, font=ui.font("avatar"), fill=ON_AVATAR)
         right = width - px(16)
         if w.check_bill is not None:
             right -= w.check_bill.needed_width()

@@ -13,6 +13,7 @@ from desktop_client.i18n import _
 from desktop_client.presenters.views import Me, RosterGroup, RosterRow, Tone
 from desktop_client.theme import Ui
 from desktop_client.widgets.header import RosterHeader
+from desktop_client.widgets.menu import Menu
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.roster_list import RosterList
 from desktop_client.widgets.tabs import Tabs
@@ -136,14 +137,14 @@ class RosterWindow(BaseWindow):
 
     def menu(self) -> tkinter.Menu:
         """The menu behind the three lines: appearance, language, sign out, quit."""
-        menu = tkinter.Menu(self.top, tearoff=False)
-        look = tkinter.Menu(menu, tearoff=False)
+        menu = Menu(self.top, self.ui)
+        look = Menu(menu, self.ui)
         self._look = tkinter.StringVar(self.top, self.ui.choice)
         for mode, text in (("light", _("Light")), ("dark", _("Dark")), ("system", _("As the system"))):
             look.add_radiobutton(label=text, value=mode, variable=self._look, command=lambda m=mode: self.on_theme(m))  # type: ignore[misc]
         menu.add_cascade(label=_("Appearance"), menu=look)
         if self.on_language is not nothing:
-            speech = tkinter.Menu(menu, tearoff=False)
+            speech = Menu(menu, self.ui)
             for lang, text in (("en", "English"), ("zh_CN", "简体中文")):
                 speech.add_command(label=text, command=lambda which=lang: self.on_language(which))  # type: ignore[misc]
             menu.add_cascade(label=_("Language"), menu=speech)
