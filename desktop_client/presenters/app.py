@@ -108,7 +108,11 @@ class Application:
         self.roster = RosterPresenter(
             self.client, self.client.member, self.windows, self.open_contact, self.sign_out
         )
-        self.roster.is_open_chat = self.conversations.__contains__
+        self.roster.is_seen_chat = self._is_seen_chat
+
+    def _is_seen_chat(self, contact_id: int) -> bool:
+        chat = self.conversations.get(contact_id)
+        return isinstance(chat, ChatPresenter) and chat.is_seen()
 
     def _on_ended(self, event: SessionEnded) -> None:
         if self.roster is None:

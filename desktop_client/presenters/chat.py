@@ -53,6 +53,7 @@ class ChatPresenter:
         self.view.on_form = lambda key, values: None
         self.view.on_check_bill = lambda: None
         self.view.on_close = self.close
+        self.view.on_seen = lambda: member.messages.mark_read(peer_id)
         bus = member.bus
         self._cancels = [
             bus.subscribe(ChatChanged, self._on_chat),
@@ -64,7 +65,7 @@ class ChatPresenter:
         for message in member.history.messages(peer_id):
             entries += self._entries(message)
         self.view.show_entries(entries)
-        member.messages.mark_read(peer_id)
+        self._show_unread()
 
     def send(self, text: str) -> None:
         """Send button or Enter."""
@@ -92,7 +93,10 @@ class ChatPresenter:
         self._closed()
 
     def _on_chat(self, event: ChatChanged) -> None:
-        if event.peer_id != self._peer_id or not event.message_id:
+        if event.peer_id != self._peer_id:
+            return
+        if not event.message_id:
+            self._show_unread()
             return
         message = self._member.history.message(event.message_id)
         if message is None:
@@ -103,7 +107,17 @@ class ChatPresenter:
             for entry in self._entries(message):
                 self.view.append(entry)
         if event.arrived:
+            self._show_unread()
+
+    def is_seen(self) -> bool:
+        """Whether a person can read the newest message at this moment."""
+        return self.view.is_seen()
+
+    def _show_unread(self) -> None:
+        """A message is read when it could be seen, and not before."""
+        if self.view.is_seen():
             self._member.messages.mark_read(self._peer_id)
+        self.view.show_unread(self._member.history.unread(self._peer_id))
 
     def _entries(self, message: ChatMessage) -> list[Entry]:
         entries: list[Entry] = []

@@ -42,7 +42,7 @@ class RosterPresenter:
         self._redraw: Callable[[], None] | None = None
         self._unread: dict[int, int] = {}
         self._told: set[str] = set()  # the operator's notices that were shown
-        self.is_open_chat: Callable[[int], bool] = lambda contact_id: False
+        self.is_seen_chat: Callable[[int], bool] = lambda contact_id: False
         self.view: RosterView = windows.roster()
         self.view.on_open_contact = open_contact
         self.view.on_search = self.search
@@ -140,7 +140,7 @@ class RosterPresenter:
 
     def _on_chat(self, event: ChatChanged) -> None:
         self._later()
-        if event.arrived and not self.is_open_chat(event.peer_id):
+        if event.arrived and not self.is_seen_chat(event.peer_id):
             message = self._member.history.message(event.message_id)
             if message is not None:
                 text = f"{self._member.roster.name_of(event.peer_id)}: {message.text}"

@@ -12,3 +12,11 @@ def focus_path(widget: tkinter.Misc) -> str:
 
 def has_focus(widget: tkinter.Misc) -> bool:
     return focus_path(widget) == str(widget)
+
+
+def has_focus_inside(widget: tkinter.Misc) -> bool:
+    """Whether the widget or one below it has the focus; another toplevel below it is not it."""
+    path = focus_path(widget)
+    if not path.startswith(str(widget)):
+        return False
+    return str(widget.tk.call("winfo", "toplevel", path)) == str(widget.winfo_toplevel())

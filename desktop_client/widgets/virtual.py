@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tkinter
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,6 +116,7 @@ class VirtualList(tkinter.Frame):
         self._width = 0
         self._busy = False
         self._at_end = False
+        self.on_moved: Callable[[], None] = lambda: None
         self.canvas.bind("<Configure>", self._on_size)
         bind_wheel(self.canvas, self)
 
@@ -274,6 +275,7 @@ class VirtualList(tkinter.Frame):
         self._bar.set(first, last)
         if not self._busy:
             self.render()
+            self.on_moved()
 
     def _on_size(self, event: tkinter.Event[Any]) -> None:
         if event.width != self._width:

@@ -13,10 +13,14 @@ from typing import Any, TypeVar
 
 from desktop_client.assets_path import asset
 from desktop_client.theme import Ui
+from desktop_client.widgets.focus import has_focus_inside
 from desktop_client.widgets.toast import show_toast
+from desktop_client.windows import attention
 
 log = logging.getLogger(__name__)
 CLASS_NAME = "BillBuddy"
+ATTENTION_MS = 150  # a window that is just opening gets the focus meanwhile, and need not ask for attention
+COVERED = "VisibilityFullyObscured"
 
 
 def nothing(*_args: Any) -> None:
@@ -32,11 +36,17 @@ class BaseWindow:
         self.widgets = SimpleNamespace()
         self.top = tkinter.Toplevel(ui.root, class_=CLASS_NAME, background=ui.c.window)
         self.top.withdraw()
+        self._title = title
+        self._unread = 0
+        self._asked = False
+        self._covered = False
         self.top.title(title)
         self.top.minsize(ui.px(minimum[0]), ui.px(minimum[1]))
         self._size = (ui.px(size[0]), ui.px(size[1]))
         self.top.geometry(f"{self._size[0]}x{self._size[1]}")
         self.top.protocol("WM_DELETE_WINDOW", self.on_delete)
+        for event in ("<FocusIn>", "<Map>", "<Visibility>"):
+            self.top.bind(event, self._on_shown, add=True)
         self._toasts: dict[str, Any] = {}
         self._stop_watching = ui.watch(self.rebuild)
         set_icon(ui)
@@ -55,7 +65,31 @@ class BaseWindow:
         """The person closed the window."""
         self.close()
 
+    def seen(self) -> None:
+        """The person can see this window now; called again whenever that may have become true."""
+
     # -- verbs
+
+    def set_title(self, title: str) -> None:
+        """The title, to which the number of unread messages is added."""
+        self._title = title
+        self.top.title(f"({self._unread}) {title}" if self._unread else title)
+
+    def show_unread(self, count: int) -> None:
+        """So many messages in this window were not seen: its title says it, and the task bar where there are more."""
+        if not self.is_open():
+            return
+        more, self._unread = count > self._unread, count
+        self.set_title(self._title)
+        if more:
+            self.ui.root.after(ATTENTION_MS, self._ask_for_attention)
+        elif not count:
+            self._ask_for_attention()
+
+    def can_be_seen(self) -> bool:
+        """Whether the window is on the screen, not wholly covered, and has the focus: then a person looks at it."""
+        top = self.top
+        return self.is_open() and bool(top.winfo_viewable()) and not self._covered and has_focus_inside(top)
 
     def place(self, x: int, y: int) -> None:
         """Put the window at a place of the screen, in device pixels, as far as it fits."""
@@ -97,6 +131,22 @@ class BaseWindow:
 
     def toast(self, text: str, tone: str = "plain", bottom: int = 14) -> None:
         show_toast(self._toasts, self.top, self.ui, text, tone, bottom)
+
+    def _on_shown(self, event: tkinter.Event[Any]) -> None:
+        if event.widget is self.top and event.type is tkinter.EventType.Visibility:
+            self._covered = event.state == COVERED
+        if event.widget is self.top or event.type is tkinter.EventType.FocusIn:
+            self.ui.root.after_idle(self._tell_if_seen)
+
+    def _tell_if_seen(self) -> None:
+        if self.can_be_seen():
+            self.seen()
+
+    def _ask_for_attention(self) -> None:
+        wanted = self._unread > 0 and not self.can_be_seen()
+        if self.is_open() and wanted != self._asked:
+            self._asked = wanted
+            attention.ask(self.top, wanted)
 
     # -- looking in, for tests and drivers
 

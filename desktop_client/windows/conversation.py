@@ -40,6 +40,7 @@ class ConversationWindow(BaseWindow):
         self.on_form: Callable[[str, dict[str, str]], None] = nothing
         self.on_check_bill: Callable[[], None] = nothing
         self.on_close: Callable[[], None] = nothing
+        self.on_seen: Callable[[], None] = nothing
         self.contact_id = contact_id
         self.kind = kind
         self._own = own
@@ -57,7 +58,7 @@ class ConversationWindow(BaseWindow):
     def show_head(self, head: ConversationHead) -> None:
         self._head = head
         is_biller = self.kind == "biller" and self.contact_id != PAYMENT_ID
-        self.top.title(f"{head.name} — {_('bill-pay contact')}" if is_biller else head.name)
+        self.set_title(f"{head.name} — {_('bill-pay contact')}" if is_biller else head.name)
         stream = self.widgets.stream
         face = Face(head.contact_id, head.name, head.kind, head.icon)
         if stream.hooks.other != face:
@@ -93,6 +94,14 @@ class ConversationWindow(BaseWindow):
     def set_draft(self, text: str) -> None:
         if self.kind == "member":
             self.widgets.composer.set(text)
+
+    def is_seen(self) -> bool:
+        """Whether a person looks at this window and the newest entry is in sight."""
+        return self.can_be_seen() and bool(self.widgets.stream.at_end())
+
+    def seen(self) -> None:
+        if self._unread and self.is_seen():
+            self.on_seen()
 
     @while_open
     def raise_window(self) -> None:
@@ -133,6 +142,7 @@ class ConversationWindow(BaseWindow):
             lambda key, action: self.on_card_action(key, action),
         )
         w.stream = Stream(top, ui, hooks, lambda key, values: self.on_form(key, values))
+        w.stream.on_moved = self.seen
         w.stream.pack(side="top", fill="both", expand=True)
         top.bind("<Escape>", lambda _e: self.on_delete())
 

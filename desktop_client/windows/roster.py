@@ -63,6 +63,7 @@ class RosterWindow(BaseWindow):
         self._groups = tuple(groups)
         unread = sum(row.unread for group in groups for row in group.rows)
         self.widgets.tabs.set_badge("recent", unread)
+        self.show_unread(unread)
         self._show_list()
 
     @while_open

@@ -75,6 +75,21 @@ def test_unread_messages_are_counted_until_the_chat_is_opened(person: Person, pe
     person.until(lambda: roster.last("show_groups")[0][1].rows[0].unread == 0)
 
 
+def test_a_message_in_an_open_chat_is_unread_until_it_is_seen(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    person.app.open_contact(WANG)
+    chat = person.windows.last("conversation")
+    chat.seen = False
+    peer.deliver(WANG, LIN, "split it?")
+    person.until(lambda: roster.last("show_groups")[0][1].rows[0].unread == 1)
+    assert chat.last("show_unread") == (1,)
+    assert roster.last("show_toast") == ("Wang Lei: split it?", "accent")
+    chat.seen = True
+    chat.on_seen()
+    person.until(lambda: roster.last("show_groups")[0][1].rows[0].unread == 0)
+    assert chat.last("show_unread") == (0,)
+
+
 # ---- chat ------------------------------------------------------------------------------------------------------
 
 
