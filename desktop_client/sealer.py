@@ -123,13 +123,13 @@ class Sealer:
         self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
 
     def _made_at_ms(self) -> int:
-        """Takes no small step back: a question about an order must not look older than the order.
+        """Larger each time, since a question, or a refusal, makes the orders dead that were sealed before it.
 
-        With a clock that was put back by more, holding on to its old time would make every request stale.
+        With a clock that was put back by much, holding on to its old time would make every request stale.
         """
         now_ms = int(self._clock() * 1000) + self.clock_offset_ms
-        if not now_ms < self._last_made_at_ms <= now_ms + STEP_BACK_MS_MAX:
-            self._last_made_at_ms = now_ms
+        stepped_back = now_ms <= self._last_made_at_ms <= now_ms + STEP_BACK_MS_MAX
+        self._last_made_at_ms = self._last_made_at_ms + 1 if stepped_back else now_ms
         return self._last_made_at_ms
 
     def _again(self, request: Request, done: AnswerDone, sealed: Callable[[int], None] | None) -> None:

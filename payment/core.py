@@ -17,13 +17,13 @@ from payment.limits import Limits
 from payment.orders import Orders
 from payment.rowseal import RowSealer
 from payment.store import Store
-from payment.verification import Verifier
+from payment.verification import Verifier, kept_from
 
 CASH_NUMBER = "cash-{currency}"
 SWEEP_MS = 60_000
 KEPT_MS = 4 * 86_400_000
-"""How long nonces and marks stay: with a clock that jumps a day to and fro, an order that was said to be dead may be
-fresh again, so it must not be forgotten. Four days cover such jumps on both sides."""
+"""How long nonces and marks stay after the request's own time: with a clock that jumps a day to and fro, an order that
+was said to be dead may be fresh again, so it must not be forgotten. Four days cover such jumps on both sides."""
 
 
 def system_clock() -> int:
@@ -61,9 +61,10 @@ class Core:
         self.verifier = Verifier(self.keystore)
         self._swept_ms = 0
 
-    def save_nonce(self, nonce: bytes) -> None:
-        """Keeps a money request's nonce over a restart. Inside a transaction."""
-        self.store.run("INSERT OR IGNORE INTO nonce VALUES (?, ?)", (nonce, self.clock()))
+    def save_nonce(self, nonce: bytes, made_at_ms: int = 0) -> None:
+        """Keeps a money request's nonce over a restart. Inside a transaction. `made_at_ms`: what the request bears."""
+        at_ms = kept_from(made_at_ms, self.clock())
+        self.store.run("INSERT OR IGNORE INTO nonce VALUES (?, ?)", (nonce, at_ms))
 
     def is_spent(self, nonce: bytes) -> bool:
         """Whether a money request with this nonce was answered before, and left no stored result."""

@@ -41,6 +41,7 @@ class _Guess:
     pin: str
     nonce: bytes
     then: Callable[[Verdict], None]
+    spend: Callable[[], None]
 
     @property
     def key(self) -> tuple[int, str]:
@@ -70,13 +71,22 @@ class PinGate:
         self._waiting: dict[tuple[int, str], deque[_Guess]] = {}
 
     def check(
-        self, member_id: int, account_number: str, pin: str, nonce: bytes, then: Callable[[Verdict], None]
+        self,
+        member_id: int,
+        account_number: str,
+        pin: str,
+        nonce: bytes,
+        then: Callable[[Verdict], None],
+        spend: Callable[[], None] | None = None,
     ) -> None:
-        """Calls `then` on the writing thread: at once when the password was verified minutes ago, else later."""
+        """Calls `then` on the writing thread: at once when the password was verified minutes ago, else later.
+
+        `spend` runs in the transaction that counts a guess, beside keeping its nonce.
+        """
         if self._credentials.is_verified(member_id, account_number, pin, self._clock()):
             then(Verified())
             return
-        guess = _Guess(member_id, account_number, pin, nonce, then)
+        guess = _Guess(member_id, account_number, pin, nonce, then, spend or _nothing)
         if guess.key in self._waiting:
             self._waiting[guess.key].append(guess)
             return
@@ -86,6 +96,7 @@ class PinGate:
     def _count(self, guess: _Guess) -> None:
         def count() -> Counted | Locked:
             self._save_nonce(guess.nonce)
+            guess.spend()
             return self._credentials.count_attempt(guess.member_id, guess.account_number, self._clock())
 
         self._write(count, lambda counted: self._counted(guess, counted))
@@ -120,4 +131,8 @@ class PinGate:
         waiting = self._waiting.pop(guess.key)
         guess.then(verdict)
         for other in waiting:
-            self.check(other.member_id, other.account_number, other.pin, other.nonce, other.then)
+            self.check(other.member_id, other.account_number, other.pin, other.nonce, other.then, other.spend)
+
+
+def _nothing() -> None:
+    """For requests that have nothing to keep but their nonce."""

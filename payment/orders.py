@@ -22,12 +22,18 @@ from payment.limits import Limits
 from payment.prompts import Words
 from payment.rowseal import RowSealer
 from payment.store import Store
+from payment.verification import kept_from
 
 _ENCODER = msgspec.msgpack.Encoder()
 _RESULT = (
     "INSERT INTO result (member_id, payment_id, fingerprint, transfer_no, result, at_ms, seal) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+_MARK = (
+    "INSERT INTO asked VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
+    "SET made_at_ms = max(made_at_ms, excluded.made_at_ms), at_ms = max(at_ms, excluded.at_ms)"
+)
+_SPENT = "INSERT OR IGNORE INTO nonce VALUES (?, ?)"
 BOUND_KEPT_MAX = 50_000
 
 
@@ -62,13 +68,14 @@ class Group:
     biller_accounts: dict[int, LedgerAccount]
     bills: dict[int, BillRow]
     results: dict[tuple[int, bytes], tuple[bytes, bytes]]
+    dead_until_ms: dict[tuple[int, bytes], int]
     new_results: list[tuple[int, bytes, bytes, int, bytes, int, bytes]] = field(default_factory=list)
     transfers: list[tuple[TransferRow, bytes]] = field(default_factory=list)
     touched: dict[int, LedgerAccount] = field(default_factory=dict)
     cleared: dict[int, BillRow] = field(default_factory=dict)
     payers: dict[int, tuple[int, str, int]] = field(default_factory=dict)
     credits: list[tuple[int, int, str]] = field(default_factory=list)
-    nonces: list[tuple[bytes, int]] = field(default_factory=list)
+    spent: list[Order] = field(default_factory=list)
     customers: set[tuple[int, str]] = field(default_factory=set)
     bindings: set[tuple[int, int, str]] = field(default_factory=set)
 
@@ -94,6 +101,7 @@ class Orders:
         self._root = root
         self._sealer = sealer
         self._bound: set[tuple[int, int]] = set()
+        self._promised: dict[tuple[int, bytes], int] = {}
 
     def stored_result(self, member_id: int, payment_id: bytes) -> tuple[bytes, bytes] | None:
         """Fingerprint and answer of a payment id that was decided."""
@@ -102,24 +110,33 @@ class Orders:
         )
         return (row[0], row[1]) if row else None
 
-    def mark_asked(self, member_id: int, payment_id: bytes, made_at_ms: int, now_ms: int) -> None:
-        """An unknown id was asked about: orders sealed until then are dead from here on. Inside a transaction."""
-        self._store.run(
-            "INSERT INTO asked VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE "
-            "SET made_at_ms = max(made_at_ms, excluded.made_at_ms), at_ms = max(at_ms, excluded.at_ms)",
-            (member_id, payment_id, made_at_ms, now_ms),
-        )
+    def promise(self, key: tuple[int, bytes], made_at_ms: int) -> None:
+        """The member is about to be told that no money moved: orders sealed until then are dead from this moment.
+
+        From this moment, and not from the commit of `mark_dead`: an order that comes later in the same turn must
+        not slip in between.
+        """
+        self._promised[key] = max(made_at_ms, self._promised.get(key, made_at_ms))
+
+    def promises_kept(self) -> None:
+        """The turn is over: what was promised in it has been written, or was not said."""
+        self._promised.clear()
+
+    def mark_dead(self, key: tuple[int, bytes], made_at_ms: int, now_ms: int) -> None:
+        """Keeps the promise over a restart: orders for this id sealed until then are dead. Inside a transaction."""
+        self._store.run(_MARK, (*key, made_at_ms, kept_from(made_at_ms, now_ms)))
 
     def forget_asked(self, before_ms: int) -> None:
         """Drops marks whose orders are stale by now. Inside a transaction."""
         self._store.run("DELETE FROM asked WHERE at_ms < ?", (before_ms,))
 
     def came_too_late(self, member_id: int, payment_id: bytes, envelope: Envelope) -> bool:
-        """Whether its outcome was asked for, and answered with "unknown", after this order was sealed."""
+        """Whether the member was told, after this order was sealed, that no money moved under its id."""
         row = self._store.one(
             "SELECT made_at_ms FROM asked WHERE member_id = ? AND payment_id = ?", (member_id, payment_id)
         )
-        return row is not None and envelope.made_at_ms <= row[0]
+        dead_until_ms = max(row[0] if row else -1, self._promised.get((member_id, payment_id), -1))
+        return envelope.made_at_ms <= dead_until_ms
 
     # ---- a group ----------------------------------------------------------------------------------------------
 
@@ -143,11 +160,16 @@ class Orders:
             "SELECT member_id, payment_id, fingerprint, result FROM result WHERE (member_id, payment_id) IN",
             [order.key for order in orders],
         )
+        marks = self._store.rows_in(
+            "SELECT member_id, payment_id, made_at_ms FROM asked WHERE (member_id, payment_id) IN",
+            [order.key for order in orders],
+        )
         return Group(
             self._ledger.accounts_by_number({o.pay.account or "" for o in orders}),
             self._ledger.accounts_by_id(biller_accounts),
             self._billing.bills_by_id({o.pay.bill_id for o in orders if o.pay.bill_id is not None}),
             {(row[0], row[1]): (row[2], row[3]) for row in rows},
+            {(row[0], row[1]): row[2] for row in marks},
         )
 
     def _write(self, group: Group, now_ms: int) -> None:
@@ -158,20 +180,27 @@ class Orders:
             self._billing.add_credit(group.credits)
         if group.new_results:
             self._store.run_many(_RESULT, group.new_results)
-        if group.nonces:
-            self._store.run_many("INSERT OR IGNORE INTO nonce VALUES (?, ?)", group.nonces)
+        if group.spent:
+            self._store.run_many(_SPENT, [(o.nonce, kept_from(o.made_at_ms, now_ms)) for o in group.spent])
+            marks = [(*o.key, o.made_at_ms - 1, kept_from(o.made_at_ms, now_ms)) for o in group.spent]
+            self._store.run_many(_MARK, marks)
         for member_id, biller_id, number in group.bindings:
             self._arrears.remember(member_id, biller_id, number)
 
     def _one(self, order: Order, group: Group, now_ms: int) -> bytes:
+        """The deciding step. Everything that was looked at when the order arrived is looked at again here."""
         stored = group.results.get(order.key)
         if stored is not None:
             same = stored[0] == order.fingerprint
             return stored[1] if same else _ENCODER.encode(order.words.payment_id_reused())
+        if order.made_at_ms <= group.dead_until_ms.get(order.key, -1):
+            group.spent.append(order)
+            return _ENCODER.encode(order.words.refused("asked_before"))
         answer, transfer_no = self._decide(order, group, now_ms)
         encoded = _ENCODER.encode(answer)
         if isinstance(answer, NotPaid) and not answer.final:
-            group.nonces.append((order.nonce, now_ms))
+            group.spent.append(order)
+            group.dead_until_ms[order.key] = order.made_at_ms - 1
             return encoded
         values = (order.member_id, order.pay.payment_id, order.fingerprint, transfer_no, encoded, now_ms)
         group.new_results.append((*values, self._sealer.seal("result", values)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from payment.arrears import day_text, number_fits
@@ -83,16 +84,40 @@ class Requests:
             if is_money and core.is_spent(nonce):
                 raise Replayed
         except Stale:
-            if is_money:  # said to be dead, so it must stay dead when a clock that was wrong is put right
-                spent = nonce_of(asked.envelope, asked.member_id)
-                self._service.write(lambda: core.save_nonce(spent), lambda _: self.refuse(asked, "stale"))
-            else:
-                self.refuse(asked, "stale")
+            self._turn_away(asked, self._words(asked).refused("stale"))
         except Replayed:
-            self.refuse(asked, "replayed")
+            self._turn_away(asked, self._words(asked).refused("replayed"))
         else:
             asked.nonce = nonce
         return bool(asked.nonce)
+
+    def _turn_away(self, asked: Asked, answer: Answer) -> None:
+        """Answers without a stored result. What was said about money must stay true, whatever arrives later.
+
+        So before a money request is answered like this its nonce is kept: replayed later, when a clock was put right,
+        a customer number is known or a limit has freed, the same bytes must not pay after all. And for a payment id
+        every order that was sealed before this one is dead: one of them may still be under way, and the member who
+        hears that no money moved may pay under another id.
+        """
+        if not isinstance(asked.envelope.request, Pay | SetPin):
+            self._service.answer(asked, answer)
+            return
+        self._service.write(self._spending(asked), lambda _: self._service.answer(asked, answer))
+
+    def _spending(self, asked: Asked) -> Callable[[], None]:
+        """What keeps, inside a transaction, the promise of `_turn_away`; in this turn it counts from now on."""
+        core, made_at_ms, pay = self._core, asked.envelope.made_at_ms, asked.envelope.request
+        nonce = nonce_of(asked.envelope, asked.member_id)
+        key = (asked.member_id, pay.payment_id) if isinstance(pay, Pay) else None
+        if key:
+            core.orders.promise(key, made_at_ms - 1)
+
+        def spend() -> None:
+            core.save_nonce(nonce, made_at_ms)
+            if key:
+                core.orders.mark_dead(key, made_at_ms - 1, core.clock())
+
+        return spend
 
     # ---- reads ------------------------------------------------------------------------------------------------
 
@@ -154,8 +179,9 @@ class Requests:
             self._service.answer_encoded(asked, stored[1])
             return
         made_at_ms, now_ms = asked.envelope.made_at_ms, self._core.clock()
+        self._core.orders.promise(key, made_at_ms)
         self._service.write(
-            lambda: self._core.orders.mark_asked(*key, made_at_ms, now_ms),
+            lambda: self._core.orders.mark_dead(key, made_at_ms, now_ms),
             lambda _: self._service.answer(asked, PaymentUnknown(request.payment_id)),
         )
 
@@ -178,26 +204,25 @@ class Requests:
             self._complete(asked, pay, mark)
 
     def _complete(self, asked: Asked, pay: Pay, mark: bytes) -> None:
-        """Goes on to the password, or answers what is wrong or missing.
-
-        Such an answer leaves no stored result, so the nonce is kept: replayed later, when a customer number is known or
-        a limit has freed, the same bytes must not pay after all.
-        """
+        """Goes on to the password, or answers what is wrong or missing."""
         number = pay.customer_number
         if number is None and pay.bill_id is None:
             number = self._core.arrears.bound_number(asked.member_id, pay.biller_id)
         answer = self._what_is_wrong(asked, pay, number)
         if answer is not None:
-            self._service.write(
-                lambda: self._core.save_nonce(asked.nonce), lambda _: self._service.answer(asked, answer)
-            )
+            self._turn_away(asked, answer)
             return
         words = self._words(asked)
         order = Order(asked.member_id, pay, mark, asked.nonce, asked.envelope.made_at_ms, words, number)
         self._service.take_off(order.key)
         assert pay.account is not None and pay.pin is not None
         self._gate.check(
-            asked.member_id, pay.account, pay.pin, asked.nonce, lambda verdict: self._verified(asked, order, verdict)
+            asked.member_id,
+            pay.account,
+            pay.pin,
+            asked.nonce,
+            lambda verdict: self._verified(asked, order, verdict),
+            self._spending(asked),
         )
 
     def _what_is_wrong(self, asked: Asked, pay: Pay, number: str | None) -> Answer | None:
@@ -284,7 +309,7 @@ class Requests:
 
         def stored(records: list[PinRecord]) -> None:
             def store() -> None:
-                self._core.save_nonce(asked.nonce)
+                self._core.save_nonce(asked.nonce, asked.envelope.made_at_ms)
                 for (account_id, number), record in zip(targets, records, strict=True):
                     credentials.set(account_id, number, record, now_ms, "member")
 

@@ -92,6 +92,7 @@ class Service:
                 item()
         with METER.span("ledger"):
             self._commit()
+        self.core.orders.promises_kept()
         self._flush()
 
     # ---- for the request handlers -----------------------------------------------------------------------------

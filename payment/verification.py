@@ -12,13 +12,21 @@ from collections import deque
 
 from payment.contract import sealing
 from payment.contract.messages import Envelope
-from payment.keystore import KeyStore
+from payment.keystore import LIFE_MS, KeyStore
 
 FRESH_MS = 5 * 60_000
 """How far a request's time may be from the clock, either way: what clocks of unattended computers differ by."""
 
 NONCES_MAX = 1_000_000
 """Nonces kept at once, about 100 MB: 1,500 requests a second for a whole window. More is refused, not forgotten."""
+
+
+def kept_from(made_at_ms: int, now_ms: int) -> int:
+    """The moment from which a nonce or mark is kept for `core.KEPT_MS`: a seal from the future is fresh only later.
+
+    No key opens a seal for longer than its life, so what is sealed to a time after that needs no keeping.
+    """
+    return min(max(now_ms, made_at_ms), now_ms + LIFE_MS)
 
 
 def nonce_of(envelope: Envelope, member_id: int) -> bytes:
