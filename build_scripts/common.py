@@ -62,13 +62,27 @@ def _has_python() -> bool:
     return find_python() is not None
 
 
+def _has_windowless_python() -> bool:
+    return find_python(needs_window=False) is not None
+
+
+def _has_python_library() -> bool:
+    """PyInstaller packs the interpreter as a shared library, which Debian keeps in a package of its own."""
+    python = find_python()
+    return python is not None and _prints(python, _LIBRARY_PROBE) == "yes"
+
+
+VENV_NEEDS = (Need("python3-venv", _has_windowless_python),)
 PYTHON_NEEDS = (Need("python3-venv", _has_python), Need("python3-tk", _has_python))
 FONT_NEEDS = (
     Need("fontconfig", lambda: shutil.which("fc-list") is not None, soft=True),
     Need("fonts-noto-cjk", _has_cjk_font, soft=True),
 )
 DISPLAY_NEEDS = (Need("xvfb", lambda: shutil.which("Xvfb") is not None),)
-PACKAGER_NEEDS = (Need("binutils", lambda: shutil.which("objdump") is not None),)
+PACKAGER_NEEDS = (
+    Need("binutils", lambda: shutil.which("objdump") is not None),
+    Need(f"libpython{sys.version_info[0]}.{sys.version_info[1]}", _has_python_library),
+)
 
 
 def ensure_system(needs: Sequence[Need]) -> None:
@@ -104,23 +118,42 @@ def _without_apt(missing: Sequence[Need], line: str, has_apt: bool) -> None:
 
 # ---- the virtual environment -------------------------------------------------------------------------------------
 
-_PROBE = "import sys, venv, ensurepip, tkinter; sys.exit(0 if sys.version_info >= (3, 11) else 1)"
+_PROBE = "import sys, venv, ensurepip; print('yes' if sys.version_info >= (3, 11) else 'no')"
+_WINDOW_PROBE = f"import tkinter; {_PROBE}"
+_LIBRARY_PROBE = """
+import ctypes, sys, sysconfig
+names = [sysconfig.get_config_var("INSTSONAME"), "libpython%d.%d.so.1.0" % sys.version_info[:2]]
+for name in names:
+    try:
+        ctypes.CDLL(name)
+    except (OSError, TypeError):
+        continue
+    print("yes")
+    break
+"""
 
 
-def _is_usable(python: str) -> bool:
+def _prints(python: str, code: str) -> str:
+    """What a line of Python prints in another interpreter; nothing when it fails."""
     with suppress(OSError, subprocess.TimeoutExpired):
-        return subprocess.run([python, "-c", _PROBE], capture_output=True, timeout=30, check=False).returncode == 0
-    return False
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+        return done.stdout.strip()
+    return ""
 
 
-def find_python() -> str | None:
-    """An interpreter that can make the environment and open windows.
+def _is_usable(python: str, *, needs_window: bool = True) -> bool:
+    return _prints(python, _WINDOW_PROBE if needs_window else _PROBE) == "yes"
+
+
+def find_python(*, needs_window: bool = True) -> str | None:
+    """An interpreter that can make the environment and, where it `needs_window`, open windows.
 
     A pyenv build may lack tkinter, so several are tried.
     """
     names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
     candidates = [sys.executable, "/usr/bin/python3", *(found for name in names if (found := shutil.which(name)))]
-    return next((python for python in dict.fromkeys(candidates) if python and _is_usable(python)), None)
+    usable = (p for p in dict.fromkeys(candidates) if p and _is_usable(p, needs_window=needs_window))
+    return next(usable, None)
 
 
 def venv_program(name: str) -> Path:

@@ -1,8 +1,9 @@
 """Everything that must hold: lint, types, import rules, translations and all tests.
 
-    python3 build_scripts/test.py [pytest arguments]
+    python3 build_scripts/test.py [--bare-system] [pytest arguments]
 
-Sets up what the tests need (virtual display, fonts, packages) by itself. The exit status is 0 only if all passed.
+`--bare-system` also types README's commands on a bare Debian of each release, in folders made with debootstrap (root
+only; some minutes each). Sets up what the tests need (virtual display, fonts, packages) by itself. The exit status is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -20,18 +21,26 @@ LINT_SECONDS_MAX = 300
 WORKERS = ["-n", "2"]  # each with a virtual display, servers and folders of its own
 SERIAL = {"-n", "-s", "--pdb", "--trace", "--collect-only"}  # with these pytest is left alone
 TEST_SECONDS_MAX = 1_500  # the whole suite; each test has its own, shorter limit
+BARE_SYSTEM = "--bare-system"
+BARE_SYSTEM_SECONDS_MAX = 3_600
 
 
 def steps(pytest_arguments: list[str]) -> list[tuple[str, list[str], int]]:
     """Name, command and time limit in seconds of every check, cheap ones first."""
     python = str(common.venv_program("python"))
+    wants_bare_system = BARE_SYSTEM in pytest_arguments
+    pytest_arguments = [argument for argument in pytest_arguments if argument != BARE_SYSTEM]
     workers = [] if SERIAL.intersection(pytest_arguments) else WORKERS
-    return [
+    checks = [
         ("lint (ruff)", [python, "-m", "ruff", "check", "--no-cache", "."], LINT_SECONDS_MAX),
         ("types (mypy)", [python, "-m", "mypy"], LINT_SECONDS_MAX),
         ("import rules (import-linter)", [str(common.venv_program("lint-imports"))], LINT_SECONDS_MAX),
         ("tests (pytest)", [python, "-m", "pytest", *workers, *pytest_arguments], TEST_SECONDS_MAX),
     ]
+    if wants_bare_system:  # after the others, whose servers want the machine for themselves; one worker a release
+        line = [python, "-m", "pytest", *WORKERS, "--dist=loadgroup", BARE_SYSTEM, "tests/bare_system"]
+        checks.append(("README on a bare Debian (pytest)", line, BARE_SYSTEM_SECONDS_MAX))
+    return checks
 
 
 def check_all(pytest_arguments: list[str]) -> int:

@@ -9,6 +9,19 @@ import psutil
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bare-system", action="store_true", help="also type README's commands on a bare Debian")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that build whole operating systems are for those who ask for them."""
+    if config.getoption("--bare-system"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("bare_system")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(autouse=True)
 def home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings, histories and pinned keys of a test go to a folder that is thrown away."""

@@ -1,0 +1,106 @@
+"""A plain Debian in a folder: made with debootstrap, entered with chroot, gone with everything that ran in it.
+
+Needs root. Each command runs in a process namespace of its own, so nothing that it started can outlive it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+from tests.style.sources import ROOT
+
+MAKE_SECONDS_MAX = 900
+COMMAND_SECONDS_MAX = 1_500
+CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
+PIP_SETTINGS = (Path("etc/pip.conf"), Path("etc/xdg/pip/pip.conf"))
+_PASSED_ON = re.compile(r"(PIP_\w+|(https?|no|all)_proxy)", re.IGNORECASE)
+
+
+def is_possible() -> str:
+    """Why no such folder can be made here; "" when it can. Installs debootstrap where apt and root allow it."""
+    if os.geteuid() != 0:
+        return "only root can enter another root folder"
+    if shutil.which("apt-get") is None:
+        return "debootstrap is for Debian"
+    if shutil.which("debootstrap") is None:
+        subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=False)
+        subprocess.run(["apt-get", "install", "-y", "-q", "debootstrap"], capture_output=True, check=False)
+    if shutil.which("debootstrap") is None:
+        return "debootstrap cannot be installed"
+    entered = subprocess.run([*_NAMESPACE, "true"], capture_output=True, text=True, check=False)
+    return entered.stderr.strip()
+
+
+_NAMESPACE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+
+
+def mirror() -> str:
+    """Where this machine gets its Debian packages from."""
+    targets = ["apt-get", "indextargets", "--format", "$(REPO_URI) $(CREATED_BY) $(COMPONENT)"]
+    told = subprocess.run(targets, capture_output=True, text=True, check=True).stdout
+    addresses = [line.split()[0] for line in told.splitlines() if line.endswith(" Packages main")]
+    return next(address for address in addresses if address.rstrip("/").endswith("/debian"))
+
+
+class BareDebian:
+    """One such folder, with this checkout in `/srv/src`."""
+
+    def __init__(self, root: Path, release: str) -> None:
+        self.root = root
+        line = ["debootstrap", "--variant=minbase", release, str(root), mirror()]
+        subprocess.run(line, check=True, capture_output=True, timeout=MAKE_SECONDS_MAX)
+        self._bring_network_settings()
+        self._bring_checkout()
+
+    def _bring_network_settings(self) -> None:
+        """The way to the package registries is this machine's; the programs are the folder's own."""
+        for name in (CERTIFICATES, *PIP_SETTINGS, Path("etc/resolv.conf"), Path("etc/hosts")):
+            if (Path("/") / name).exists():
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path("/") / name, self.root / name)
+        apt = self.root / "etc/apt/apt.conf.d/99-test"
+        apt.write_text('APT::Update::Error-Mode "any";\n', encoding="utf-8")
+
+    def _bring_checkout(self) -> None:
+        """What git tracks, as it stands in the working tree."""
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        packed = self.root / "src.tar"
+        with tarfile.open(packed, "w") as archive:
+            for name in filter(None, names.split("\0")):
+                if (ROOT / name).exists():
+                    archive.add(ROOT / name, name)
+        (self.root / "srv/src").mkdir()
+        subprocess.run(["tar", "-xf", str(packed), "-C", str(self.root / "srv/src")], check=True)
+        packed.unlink()
+
+    def line(self, command: str, user: str = "root", **more: str) -> list[str]:
+        """The command line that runs a shell command in the checkout, in there."""
+        home = "/root" if user == "root" else f"/home/{user}"
+        variables = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
+        variables |= {"HOME": home, "USER": user, "LOGNAME": user, "DEBIAN_FRONTEND": "noninteractive"}
+        variables |= {"PATH": f"{home}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+        if (self.root / CERTIFICATES).exists():
+            variables["PIP_CERT"] = f"/{CERTIFICATES}"
+        settings = [f"{name}={value}" for name, value in (variables | more).items()]
+        enter = f'mount -t proc proc "$0/proc" && exec chroot --userspec={user} "$0" env -i "$@"'
+        inside = [*settings, "sh", "-c", f"cd /srv/src && {command}"]
+        return [*_NAMESPACE, "sh", "-c", enter, str(self.root), *inside]
+
+    def run(self, command: str, user: str = "root", **variables: str) -> str:
+        """What a command prints; fails the test with all of it when its status is not 0."""
+        done = subprocess.run(
+            self.line(command, user, **variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_SECONDS_MAX,
+            check=False,
+        )
+        assert done.returncode == 0, f"$ {command}\n{done.stdout}\nstatus {done.returncode}"
+        return done.stdout
