@@ -2,8 +2,8 @@
 
     python3 build_scripts/test.py [--bare-system] [pytest arguments]
 
-`--bare-system` also types README's commands on a bare Debian of each release, in folders made with debootstrap (root
-only; some minutes each). Sets up what the tests need (virtual display, fonts, packages) by itself. The exit status is 0 only if all passed.
+Sets up what the tests need (virtual display, fonts, packages) by itself. The exit status is 0 only if all passed.
+`--bare-system` also types README's commands on a bare Debian of each release (as root; some minutes each).
 """
 
 from __future__ import annotations

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import msgspec
 
+from im_protocol.invite import Invite
 from im_protocol.words import key_words
 from im_server import cli
+from im_server.addresses import EVERY_ADDRESS, address_text, checked_host
 from im_server.app import VERSION, Server
 from im_server.data_folder import DataFolder
 from im_server.errors import ServerError
@@ -77,16 +79,24 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the server and its payment subsystem")
     serve.add_argument(
-        "--listen", default="0.0.0.0", metavar="HOST:PORT", help="default 0.0.0.0:7470; port 0: any free one"
+        "--listen", default="", metavar="HOST:PORT", help="default: port 7470 of every address; port 0: any free one"
     )
     serve.add_argument("--name", default="", help="the server's name, shown to members")
-    serve.add_argument("--advertise", default="", metavar="HOST", help="the host in the invite link")
+    serve.add_argument(
+        "--advertise",
+        action="append",
+        type=_host,
+        metavar="HOST",
+        help="a host for the invite link instead of this machine's addresses; may be given several times",
+    )
     serve.add_argument("--ready-file", metavar="FILE", help="write host:port here when it serves")
     serve.add_argument("--chat-only", action="store_true", help="without the payment subsystem")
     serve.set_defaults(run=_serve)
 
     invite = commands.add_parser("invite", help="print the invite link")
-    invite.add_argument("--host", default="", help="the host name or address in the link")
+    invite.add_argument(
+        "--host", action="append", type=_host, help="a host name or address for the link; may be given several times"
+    )
     invite.add_argument("--port", type=int, default=0)
     invite.set_defaults(run=_invite)
 
@@ -133,7 +143,7 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server.facts.host = args.advertise or ("" if server.host in ("0.0.0.0", "::") else server.host)
+    server.facts.hosts = args.advertise or ([] if server.host in EVERY_ADDRESS else [server.host])
     server.start()
     try:
         _announce(server, args.ready_file, stop)
@@ -146,23 +156,24 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
 
 def _announce(server: Server, ready_file: str | None, stop: threading.Event) -> None:
     """Print where we are; the invite needs the payment key, which the subsystem brings on its first start."""
-    print(f"BillBuddy server {server.facts.name!r} on {server.host}:{server.port}", flush=True)
+    print(f"BillBuddy server {server.facts.name!r} on {address_text(server.host, server.port)}", flush=True)
     until = time.monotonic() + (server.settings.payment_link_seconds_max if server.supervisor else 0.0)
     while time.monotonic() < until and not stop.is_set() and not server.payment_known.wait(0.1):
         pass
     if server.payment_known.is_set():
         invite = cli.invite(server.folder, port=server.port)
-        print(f"address    {invite.host}:{invite.port}")
+        print(f"address    {', '.join(address_text(host, invite.port) for host in (invite.host, *invite.others))}")
         print(f"key words  {' '.join(key_words(invite.tls_pin, invite.payment_fingerprint))}")
         print(f"invite     {invite.link()}", flush=True)
+        _say_reach(invite)
     elif server.supervisor:
         print("The payment subsystem has not started yet; see log/payment-output.log in the data folder.", flush=True)
     if ready_file:
         target = Path(ready_file)
         temporary = target.with_name(target.name + ".new")
-        temporary.write_text(f"{server.host}:{server.port}\n")
+        temporary.write_text(f"{address_text(server.host, server.port)}\n")
         temporary.replace(target)
-    print(f"ready {server.host}:{server.port}", flush=True)
+    print(f"ready {address_text(server.host, server.port)}", flush=True)
 
 
 def _raise_file_limit() -> None:
@@ -178,8 +189,23 @@ def _raise_file_limit() -> None:
 
 
 def _invite(folder: DataFolder, args: argparse.Namespace) -> int:
-    print(cli.invite(folder, args.host, args.port).link())
+    invite = cli.invite(folder, args.host or (), args.port)
+    print(invite.link())
+    _say_reach(invite)
     return 0
+
+
+def _say_reach(invite: Invite) -> None:
+    if reach := cli.reach_of(invite):
+        print(reach, file=sys.stderr, flush=True)
+
+
+def _host(text: str) -> str:
+    """An argument that is a host for an invite link; argparse words what the error says."""
+    try:
+        return checked_host(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _words(folder: DataFolder, args: argparse.Namespace) -> int:

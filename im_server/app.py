@@ -48,7 +48,7 @@ class Server:
         folder: DataFolder,
         *,
         name: str = "",
-        host: str = "0.0.0.0",
+        host: str = "",
         port: int,
         settings: Settings | None = None,
         payment_argv: Sequence[str] | None = None,
@@ -233,6 +233,6 @@ def _listen(host: str, port: int, backlog: int) -> socket.socket:
         return open_tcp(host, port, backlog)
     except OSError as error:
         raise StartError(
-            f"Cannot listen on {host}:{port} ({error.strerror or error}). Another program may use the port: stop it, "
-            "or choose another address with --listen HOST:PORT."
+            f"Cannot listen on {host or 'every address'}, port {port} ({error.strerror or error}). "
+            "Another program may use the port: stop it, or choose another address with --listen HOST:PORT."
         ) from error

@@ -6,7 +6,7 @@ import hashlib
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from im_protocol.codec import Frame, decode_body, encode
 from im_protocol.connection import FrameReader
 from im_protocol.invite import Invite
 from im_protocol.packets import AdminCommand, AdminResult, Refusal, Type
+from im_server.addresses import LOOPBACK, own_addresses
 from im_server.data_folder import DataFolder
 from im_server.errors import MemberError, StartError
 from im_server.local_socket import connect_local
@@ -90,8 +91,11 @@ def require_member(folder: DataFolder, member_id: int) -> None:
         raise MemberError(f"There is no member {member_id}.")
 
 
-def invite(folder: DataFolder, host: str = "", port: int = 0) -> Invite:
-    """The invite of this server. Raises StartError while the payment key cannot be known."""
+def invite(folder: DataFolder, hosts: Sequence[str] = (), port: int = 0) -> Invite:
+    """The invite of this server, at `hosts` or at those that it was started with or at this machine's own addresses.
+
+    Raises StartError while the payment key cannot be known.
+    """
     folder.prepare()
     facts = folder.facts()
     if not facts.payment_root_hex:
@@ -99,9 +103,19 @@ def invite(folder: DataFolder, host: str = "", port: int = 0) -> Invite:
         folder.save_facts(facts)
     pin = ensure_certificate(folder.tls, facts.name)
     fingerprint = hashlib.sha256(bytes.fromhex(facts.payment_root_hex)).digest()
-    return Invite(
-        host or facts.host or lan_address(), port or facts.port or limits.DEFAULT_PORT, facts.name, pin, fingerprint
-    )
+    first, *others = hosts or facts.hosts or own_addresses() or [LOOPBACK]
+    port = port or facts.port or limits.DEFAULT_PORT
+    return Invite(first, port, facts.name, pin, fingerprint, tuple(others))
+
+
+def reach_of(invite: Invite) -> str:
+    """What the operator must know about where a link works; "" when there is nothing to say."""
+    if invite.host in (LOOPBACK, "::1", "localhost") and not invite.others:
+        return (
+            "This link works on this machine only, which has no network address. Connect it to the network and start "
+            "again, or say its address with --advertise HOST."
+        )
+    return ""
 
 
 def _payment_root(folder: DataFolder) -> str:
@@ -115,27 +129,20 @@ def _payment_root(folder: DataFolder) -> str:
     raise StartError(f"The payment key is not known: {asked.stderr.strip() or 'the payment subsystem did not tell it'}")
 
 
-def lan_address() -> str:
-    """The address that others on the LAN would use (no packet is sent for this)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): only asks the routing table
-            return str(probe.getsockname()[0])
-        except OSError:
-            return "127.0.0.1"
-
-
 def parse_listen(text: str) -> tuple[str, int]:
-    """`HOST:PORT`, `HOST`, `:PORT` or `[IPv6]:PORT`. Raises ValueError."""
+    """`HOST:PORT`, `HOST`, `:PORT`, `IPv6` or `[IPv6]:PORT`; host "" is every address. Raises ValueError."""
     if text.startswith("["):
-        host, _, port = text[1:].partition("]")
+        host, closed, port = text[1:].partition("]")
+        if not closed or (port and not port.startswith(":")):
+            raise ValueError(f"--listen {text}: write [IPv6]:PORT")
         port = port.removeprefix(":")
+    elif text.count(":") > 1:
+        host, port = text, ""
     else:
         host, _, port = text.partition(":")
-    number = int(port) if port else limits.DEFAULT_PORT
-    if not 0 <= number <= 65_535:
-        raise ValueError("a port is a number up to 65535")
-    return host or "0.0.0.0", number
+    if port and not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+        raise ValueError(f"--listen {text}: a port is a number from 0 to 65535, {port!r} is none")
+    return host, int(port) if port else limits.DEFAULT_PORT
 
 
 def _ask_server(folder: DataFolder, argv: list[str], stdin: bytes) -> tuple[int, str, str]:

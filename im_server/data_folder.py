@@ -22,7 +22,7 @@ class ServerFacts(msgspec.Struct):
     """server.json: what the invite link and the next start need to know."""
 
     name: str = "BillBuddy"
-    host: str = ""
+    hosts: list[str] = []  # what the operator wants in the invite link; empty: this machine's own addresses
     port: int = 0
     payment_root_hex: str = ""
 

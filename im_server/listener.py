@@ -31,7 +31,11 @@ _FULL_ADDRESS = Refusal(
 
 
 def open_tcp(host: str, port: int, backlog: int) -> socket.socket:
-    """A listening TCP socket. Raises OSError."""
+    """A listening TCP socket; host "" is every address, IPv6 and IPv4 in one where the system can. Raises OSError."""
+    if not host and socket.has_dualstack_ipv6():
+        sock = socket.create_server(("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True)
+        sock.setblocking(False)
+        return sock
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, kind, protocol, _name, address = infos[0]
     sock = socket.socket(family, kind, protocol)
@@ -104,7 +108,7 @@ class Listener:
                 return
             peer.setblocking(False)
             if kind is Kind.CLIENT:
-                self._admit(peer, str(address[0]), table)
+                self._admit(peer, str(address[0]).removeprefix("::ffff:"), table)  # IPv4 on a socket for both
             else:
                 reader = FrameReader(LINK_BODY_BYTES_MAX)
                 self._adopt(Connection(self._first, peer, kind, kind.name.lower(), reader), self._first, table)

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -17,8 +18,21 @@ from tests.style.sources import ROOT
 MAKE_SECONDS_MAX = 900
 COMMAND_SECONDS_MAX = 1_500
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
-PIP_SETTINGS = (Path("etc/pip.conf"), Path("etc/xdg/pip/pip.conf"))
-_PASSED_ON = re.compile(r"(PIP_\w+|(https?|no|all)_proxy)", re.IGNORECASE)
+_PROXIES = re.compile(r"(https?|no|all)_proxy", re.IGNORECASE)
+_PIP_SETTINGS = ("index-url", "trusted-host", "proxy", "timeout")  # the rest is about this machine's own folders
+
+
+def _way_to_the_registries() -> dict[str, str]:
+    """The environment with which pip and apt in there reach what they reach here."""
+    variables = {name: value for name, value in os.environ.items() if _PROXIES.fullmatch(name)}
+    for name in _PIP_SETTINGS:
+        asked = [sys.executable, "-m", "pip", "config", "get", f"global.{name}"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=False)
+        if told.returncode == 0:
+            variables[f"PIP_{name.upper().replace('-', '_')}"] = told.stdout.strip()
+    if (Path("/") / CERTIFICATES).exists():
+        variables["PIP_CERT"] = f"/{CERTIFICATES}"
+    return variables
 
 
 def is_possible() -> str:
@@ -54,12 +68,13 @@ class BareDebian:
         self.root = root
         line = ["debootstrap", "--variant=minbase", release, str(root), mirror()]
         subprocess.run(line, check=True, capture_output=True, timeout=MAKE_SECONDS_MAX)
+        self._network = _way_to_the_registries()
         self._bring_network_settings()
         self._bring_checkout()
 
     def _bring_network_settings(self) -> None:
         """The way to the package registries is this machine's; the programs are the folder's own."""
-        for name in (CERTIFICATES, *PIP_SETTINGS, Path("etc/resolv.conf"), Path("etc/hosts")):
+        for name in (CERTIFICATES, Path("etc/resolv.conf"), Path("etc/hosts")):
             if (Path("/") / name).exists():
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(Path("/") / name, self.root / name)
@@ -81,11 +96,8 @@ class BareDebian:
     def line(self, command: str, user: str = "root", **more: str) -> list[str]:
         """The command line that runs a shell command in the checkout, in there."""
         home = "/root" if user == "root" else f"/home/{user}"
-        variables = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
-        variables |= {"HOME": home, "USER": user, "LOGNAME": user, "DEBIAN_FRONTEND": "noninteractive"}
+        variables = self._network | {"HOME": home, "USER": user, "LOGNAME": user, "DEBIAN_FRONTEND": "noninteractive"}
         variables |= {"PATH": f"{home}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
-        if (self.root / CERTIFICATES).exists():
-            variables["PIP_CERT"] = f"/{CERTIFICATES}"
         settings = [f"{name}={value}" for name, value in (variables | more).items()]
         enter = f'mount -t proc proc "$0/proc" && exec chroot --userspec={user} "$0" env -i "$@"'
         inside = [*settings, "sh", "-c", f"cd /srv/src && {command}"]

@@ -54,7 +54,8 @@ class Person:
             words = [*shlex.split(command)[:2], "-q", "-n", "0", "tests/im_protocol"]
             self.answers[command] = self._debian.run(shlex.join(words))
         else:
-            self.answers[command] = self._remember(self._debian.run(self._with_what_was_told(command), **self._secrets()))
+            said = self._debian.run(self._with_what_was_told(command), **self._secrets())
+            self.answers[command] = self._remember(said)
 
     def leaves(self) -> None:
         if self._server is not None:
@@ -127,7 +128,6 @@ def test_a_server_without_a_screen_needs_no_window_library(debian: BareDebian) -
 def test_every_command_of_the_readme_works_as_written(person: Person) -> None:
     typed = commands()
     for command in typed:
-        print(f"$ {command}", flush=True)
         person.types(command)
     answers = {command: person.answers[command] for command in typed}
     paid = next(command for command in typed if " pay 101" in command)
