@@ -20,7 +20,8 @@ PAGE = (ROOT / "im_protocol/PROTOCOL.md").read_text("utf-8")
 
 def invite_of(vector: dict[str, str]) -> Invite:
     keys = bytes.fromhex(vector["tls_pin"]), bytes.fromhex(vector["payment_fingerprint"])
-    return Invite(vector["host"], int(vector["port"]), vector["server_name"], *keys)
+    others = tuple(vector.get("others", ()))
+    return Invite(vector["host"], int(vector["port"]), vector["server_name"], *keys, others)
 
 
 @pytest.mark.parametrize("vector", VECTORS["invites"], ids=lambda v: v["host"])
