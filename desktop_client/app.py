@@ -89,7 +89,8 @@ class Client:
                 self.session.sign_out()
             done(result)
 
-        self.session.open(Target(server.address, server.pin_bytes, self.options.lang), on_greeted)
+        target = Target(server.address, server.pin_bytes, self.options.lang, server.other_addresses)
+        self.session.open(target, on_greeted)
 
     def seen_words(self, server: KnownServer) -> tuple[str, ...]:
         """The six words of the keys that `server` showed at the last attempt, where it showed wrong ones.

@@ -1,4 +1,4 @@
-"""Dialling: a TCP connection with TLS 1.3, the server's key pin, and a polite end. Never blocks the wake-up."""
+"""Dialling: a TCP connection with TLS 1.3 that shows the pinned key, and a polite end. Never blocks the wake-up."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import os
 import selectors
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from desktop_client.config import Address
@@ -17,6 +19,7 @@ from desktop_client.config import Address
 READ_BYTES = 65_536
 LINGER_SECONDS = 0.3  # for the other side to read our goodbye
 ADDRESSES_MAX = 4  # of a name that has more, the others are not tried
+NEXT_ADDRESS_SECONDS = 0.25  # the next address is tried beside one that has not answered by then (RFC 8305, section 5)
 _IN_PROGRESS = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)})
 
 UNREACHABLE = "unreachable"
@@ -27,11 +30,15 @@ LOST = "connection_lost"
 
 @dataclass(frozen=True)
 class Target:
-    """Where to connect, and the server key's pin (SHA-256 of the SPKI); None only to look at the key."""
+    """Where to connect, and the server key's pin (SHA-256 of the SPKI); None only to look at the key.
+
+    `others` are further addresses of the same server.
+    """
 
     address: Address
     tls_pin: bytes | None
     lang: str = "en"
+    others: tuple[Address, ...] = ()
 
 
 class Abandoned(Exception):
@@ -46,74 +53,183 @@ class Cut(Exception):
         self.code, self.message, self.final, self.seen_pin = code, message, final, seen_pin
 
 
-Wait = Callable[[socket.socket, int, float], None]
+Wait = Callable[[list[tuple[socket.socket, int]], float], None]
+"""wait(what, seconds): until one of the sockets is ready for its events (`selectors`); may raise to give up."""
+
+SocketAddress = tuple[socket.AddressFamily, object]
 
 
 class Dialler:
-    """TCP and TLS without ever blocking the wake-up."""
+    """A connection to the first of a server's addresses that shows its key, without ever blocking the wake-up.
+
+    Addresses are tried side by side, the next whenever the one before brought nothing for a while ("happy eyeballs",
+    RFC 8305): a network that swallows packets to one of them costs a quarter of a second, not the whole time.
+    """
 
     def __init__(self, target: Target, seconds: float, wait: Wait) -> None:
-        """`seconds`: for name, TCP and TLS together. `wait(socket, events, seconds)` may raise to give up."""
-        self.target = target
+        """`seconds`: for names, TCP and TLS together."""
+        self._target = target
         self._seconds = seconds
         self._wait_for = wait
         self._end = time.monotonic() + seconds
+        self._found: deque[SocketAddress] = deque()  # to be tried; names' addresses come from the resolver's threads
+        self._asking: dict[socket.socket, str] = {}  # a byte in the socket tells that the name's addresses are there
+        self._trying: dict[socket.socket, Address] = {}
+        self._failure = Cut(UNREACHABLE, f"{target.address}: no address")
 
-    def connect(self) -> ssl.SSLSocket:
-        """A connected TLS 1.3 socket, non-blocking. Raises Cut."""
+    def connect(self) -> tuple[ssl.SSLSocket, bytes]:
+        """A connected TLS 1.3 socket, non-blocking, and the pin of the key that it showed. Raises Cut."""
         try:
-            found = socket.getaddrinfo(self.target.address.host, self.target.address.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise Cut(UNREACHABLE, f"{self.target.address}: {error}") from error
-        last = Cut(UNREACHABLE, f"{self.target.address}: no address")
-        for family, kind, protocol, _, address in found[:ADDRESSES_MAX]:
-            sock = socket.socket(family, kind, protocol)
+            return self._race()
+        finally:
+            for sock in (*self._asking, *self._trying):
+                sock.close()
+
+    def _race(self) -> tuple[ssl.SSLSocket, bytes]:
+        for address in (self._target.address, *self._target.others):
+            self._look_up(address)
+        next_start = 0.0
+        while self._found or self._asking or self._trying:
+            now = time.monotonic()
+            if self._found and (now >= next_start or not self._trying):
+                self._start(*self._found.popleft())
+                next_start = now + NEXT_ADDRESS_SECONDS
+            self._wait([*self._events()], next_start if self._found else self._end)
+            self._take_names()
+            for sock, state in [(sock, _state(sock)) for sock in self._trying]:
+                if state is None:
+                    continue
+                address = self._trying.pop(sock)
+                try:
+                    return self._talk(sock, address, state)
+                except Cut as cut:
+                    sock.close()
+                    self._note(cut)
+                    next_start = 0.0
+                except BaseException:
+                    sock.close()
+                    raise
+        raise self._failure
+
+    def _note(self, cut: Cut) -> None:
+        """Of several failures a wrong key is the one to tell: it must never pass for a cable."""
+        if self._failure.code != KEY_CHANGED:
+            self._failure = cut
+
+    # ---- names ------------------------------------------------------------------------------------------------
+
+    def _look_up(self, address: Address) -> None:
+        """An address in figures is there at once; a name is asked for in a thread, since asking may take seconds."""
+        try:
+            self._found += _addresses(address, socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError):
+            told, tell = socket.socketpair()
+            told.setblocking(False)
+            self._asking[told] = str(address)
+            threading.Thread(target=self._ask, args=(address, tell), name="resolver", daemon=True).start()
+
+    def _ask(self, address: Address, tell: socket.socket) -> None:
+        with tell, contextlib.suppress(OSError):  # closed: nobody waits any more
             try:
-                self._tcp(sock, address)
-                return self._tls(sock)
-            except Cut as cut:
-                sock.close()
-                last = cut
-            except BaseException:
-                sock.close()
-                raise
-        raise last
+                self._found += _addresses(address, 0)
+                answer = b""
+            except (OSError, UnicodeError) as error:
+                answer = str(error).encode()[:200]
+            tell.sendall(b"\1" + answer)
 
-    def _wait(self, sock: socket.socket, events: int) -> None:
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise Cut(UNREACHABLE, f"{self.target.address}: no answer in {self._seconds:g} s")
-        self._wait_for(sock, events, left)
+    def _take_names(self) -> None:
+        for told in list(self._asking):
+            try:
+                answer = told.recv(1_024)
+            except BlockingIOError:
+                continue
+            name = self._asking.pop(told)
+            told.close()
+            if len(answer) > 1:
+                self._note(Cut(UNREACHABLE, f"{name}: {answer[1:].decode(errors='replace')}"))
 
-    def _tcp(self, sock: socket.socket, address: object) -> None:
+    # ---- sockets ----------------------------------------------------------------------------------------------
+
+    def _events(self) -> Iterator[tuple[socket.socket, int]]:
+        for sock in self._asking:
+            yield sock, selectors.EVENT_READ
+        for sock in self._trying:
+            yield sock, selectors.EVENT_WRITE
+
+    def _wait(self, what: list[tuple[socket.socket, int]], until: float) -> None:
+        now = time.monotonic()
+        if now >= self._end:
+            raise Cut(UNREACHABLE, f"{self._target.address}: no answer in {self._seconds:g} s")
+        self._wait_for(what, max(0.0, min(until, self._end) - now))
+
+    def _start(self, family: socket.AddressFamily, address: object) -> None:
+        shown = Address(*address[:2])  # type: ignore[index]
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as error:  # a system without IPv6, say
+            self._note(Cut(UNREACHABLE, f"{shown}: {error.strerror or error}"))
+            return
+        self._trying[sock] = shown
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = sock.connect_ex(address)  # type: ignore[arg-type]
-        while error in _IN_PROGRESS:
-            self._wait(sock, selectors.EVENT_WRITE)
-            error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if error == 0 and not _is_connected(sock):
-                error = errno.EINPROGRESS
-        if error:
-            raise Cut(UNREACHABLE, f"{self.target.address}: {os.strerror(error)}")
+        error_number = sock.connect_ex(address)  # type: ignore[arg-type]
+        if error_number not in _IN_PROGRESS and error_number:
+            del self._trying[sock]
+            sock.close()
+            self._note(Cut(UNREACHABLE, f"{shown}: {os.strerror(error_number)}"))
 
-    def _tls(self, sock: socket.socket) -> ssl.SSLSocket:
+    def _talk(self, sock: socket.socket, address: Address, error: int) -> tuple[ssl.SSLSocket, bytes]:
+        if error:
+            raise Cut(UNREACHABLE, f"{address}: {os.strerror(error)}")
+        tls = self._tls(sock, address)
+        pin = spki_pin(tls)
+        if self._target.tls_pin is not None and pin != self._target.tls_pin:
+            close(tls)
+            raise Cut(KEY_CHANGED, "the server's key is not the pinned one", final=True, seen_pin=pin)
+        return tls, pin
+
+    def _tls(self, sock: socket.socket, address: Address) -> ssl.SSLSocket:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the pin is what is verified: the certificate is the server's own
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         tls = context.wrap_socket(sock, do_handshake_on_connect=False)
-        while True:
-            try:
-                tls.do_handshake()
-                return tls
-            except ssl.SSLWantReadError:
-                self._wait(tls, selectors.EVENT_READ)
-            except ssl.SSLWantWriteError:
-                self._wait(tls, selectors.EVENT_WRITE)
-            except (ssl.SSLError, OSError) as error:
-                tls.close()
-                raise Cut(NOT_A_SERVER, f"{self.target.address} does not speak TLS 1.3: {error}") from error
+        others_left = bool(self._found or self._asking or self._trying)
+        until = time.monotonic() + (self._end - time.monotonic()) / (2 if others_left else 1)
+        try:
+            while True:
+                try:
+                    tls.do_handshake()
+                    return tls
+                except ssl.SSLWantReadError:
+                    self._wait([(tls, selectors.EVENT_READ)], until)
+                except ssl.SSLWantWriteError:
+                    self._wait([(tls, selectors.EVENT_WRITE)], until)
+                if time.monotonic() >= until:
+                    raise Cut(UNREACHABLE, f"{address}: no answer in time")
+        except (ssl.SSLError, OSError) as error:
+            tls.close()
+            raise Cut(NOT_A_SERVER, f"{address} does not speak TLS 1.3: {error}") from error
+        except BaseException:
+            tls.close()
+            raise
+
+
+def _addresses(address: Address, flags: int) -> list[SocketAddress]:
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, where) for family, _kind, _protocol, _name, where in found[:ADDRESSES_MAX]]
+
+
+def _state(sock: socket.socket) -> int | None:
+    """None while the connection is being made; then its error number, 0 for none."""
+    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        return error
+    try:
+        sock.getpeername()
+    except OSError:
+        return None
+    return 0
 
 
 def spki_pin(tls: ssl.SSLSocket) -> bytes:
@@ -150,11 +266,3 @@ def _read_to_end(tls: ssl.SSLSocket) -> None:
         end = time.monotonic() + LINGER_SECONDS
         while plain.recv(READ_BYTES) and time.monotonic() < end:
             pass
-
-
-def _is_connected(sock: socket.socket) -> bool:
-    try:
-        sock.getpeername()
-    except OSError:
-        return False
-    return True

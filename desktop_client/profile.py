@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop_client.config import Address
+from im_protocol.invite import OTHERS_MAX
 
 FILE_NAME = "profile.json"
 HOME_VARIABLE = "BILLBUDDY_HOME"
@@ -25,7 +26,8 @@ class ProfileError(Exception):
 
 @dataclass
 class KnownServer:
-    """A server that was trusted once. Keys in hexadecimal; `payment_root` is empty until it was seen."""
+    """A server that was trusted once. Keys in hexadecimal; `payment_root` is empty until it was seen. `others` are
+    hosts where it may be found as well, on the same port."""
 
     host: str
     port: int
@@ -33,6 +35,11 @@ class KnownServer:
     tls_pin: str
     payment_fingerprint: str
     payment_root: str = ""
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def other_addresses(self) -> tuple[Address, ...]:
+        return tuple(Address(host, self.port) for host in self.others)
 
     @property
     def address(self) -> Address:
@@ -107,7 +114,13 @@ class Profile:
 
     def server_at(self, address: Address) -> KnownServer | None:
         """The server remembered under this address."""
-        return next((s for s in self._data.servers if s.address == address), None)
+        named = (s for s in self._data.servers if s.address == address)
+        return next(named, next((s for s in self._data.servers if address in s.other_addresses), None))
+
+    def server_with(self, tls_pin: str, payment_fingerprint: str) -> KnownServer | None:
+        """The server remembered with these keys: it is known wherever it is."""
+        keys = (tls_pin, payment_fingerprint)
+        return next((s for s in self._data.servers if (s.tls_pin, s.payment_fingerprint) == keys), None)
 
     def last_server(self) -> KnownServer | None:
         """The server signed in to last, or the only one there is."""
@@ -117,14 +130,18 @@ class Profile:
         return self._data.servers[0] if len(self._data.servers) == 1 else None
 
     def trust(self, server: KnownServer) -> KnownServer:
-        """Remembers a server's keys, in place of what was remembered under its address."""
-        old = self.server_at(server.address)
+        """Remembers a server, in place of what was remembered under its keys (it moved) or under its address.
+
+        The addresses where it was before are kept as further ones, so that it is found again when it moves back.
+        """
+        old = self.server_with(server.tls_pin, server.payment_fingerprint)
         if old is not None:
-            if not server.payment_root and old.payment_fingerprint == server.payment_fingerprint:
-                server.payment_root = old.payment_root
-            self._data.servers[self._data.servers.index(old)] = server
-        else:
-            self._data.servers.append(server)
+            server.payment_root = server.payment_root or old.payment_root
+            before = [host for host in (old.host, *old.others) if old.port == server.port]
+            server.others = [h for h in dict.fromkeys([*server.others, *before]) if h != server.host][:OTHERS_MAX]
+        gone = [s for s in self._data.servers if s is old or s.address == server.address]
+        self._data.servers = [s for s in self._data.servers if s not in gone]
+        self._data.servers.append(server)
         self.save()
         return server
 

@@ -64,9 +64,8 @@ class SignInFlow:
             invite = parse_invite(text)
         except InviteError:
             return Problem("bad_invite", invite_problem(), "server")
-        return KnownServer(
-            invite.host, invite.port, invite.server_name, invite.tls_pin.hex(), invite.payment_fingerprint.hex()
-        )
+        pin, fingerprint = invite.tls_pin.hex(), invite.payment_fingerprint.hex()
+        return KnownServer(invite.host, invite.port, invite.server_name, pin, fingerprint, others=list(invite.others))
 
     def start(self, member_text: str, password: str, server_text: str, remember: bool, done: Done) -> None:
         """Checks what was typed, asks for trust where it is needed, signs in; `done` is called once."""
@@ -103,6 +102,9 @@ class SignInFlow:
             known = KnownServer(
                 address.host, address.port, up.welcome.server_name, up.tls_pin.hex(), fingerprint.hex(), root.hex()
             )
+            if self._client.profile.server_with(known.tls_pin, known.payment_fingerprint) is not None:
+                answered(known, True)  # a server that is trusted already, at another address
+                return
             self._ask_trust(known, key_words(up.tls_pin, fingerprint), lambda yes: answered(known, yes))
 
         def answered(known: KnownServer, yes: bool) -> None:

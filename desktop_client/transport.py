@@ -30,7 +30,6 @@ from desktop_client.dialling import (
     Dialler,
     Target,
     close,
-    spki_pin,
 )
 from desktop_client.inbox import Inbox
 from im_protocol import codec
@@ -222,15 +221,12 @@ class Transport:
         """One connection from dialling to its end, which is always an exception."""
         self._check(epoch)
 
-        def wait(sock: socket.socket, events: int, seconds: float) -> None:
-            self._select([(sock, events)], seconds)
+        def wait(what: list[tuple[socket.socket, int]], seconds: float) -> None:
+            self._select(what, seconds)
             self._check(epoch)
 
-        tls = Dialler(target, self.timings.connect_seconds, wait).connect()
+        tls, pin = Dialler(target, self.timings.connect_seconds, wait).connect()
         try:
-            pin = spki_pin(tls)
-            if target.tls_pin is not None and pin != target.tls_pin:
-                raise Cut(KEY_CHANGED, "the server's key is not the pinned one", final=True, seen_pin=pin)
             _Conversation(self, tls, target, epoch).run(pin)
         finally:
             close(tls)

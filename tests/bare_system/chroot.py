@@ -31,7 +31,7 @@ def _way_to_the_registries() -> dict[str, str]:
         if told.returncode == 0:
             variables[f"PIP_{name.upper().replace('-', '_')}"] = told.stdout.strip()
     if (Path("/") / CERTIFICATES).exists():
-        variables["PIP_CERT"] = f"/{CERTIFICATES}"
+        variables |= dict.fromkeys(("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), f"/{CERTIFICATES}")
     return variables
 
 
