@@ -34,6 +34,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--lang", choices=("en", "zh_CN"), help="language; otherwise the one chosen before, or the system's"
     )
     parser.add_argument("--theme", choices=("light", "dark", "system"), help="colours; otherwise those chosen before")
+    parser.add_argument(
+        "--scale",
+        type=int,
+        choices=range(100, 401),
+        default=0,
+        metavar="PERCENT",
+        help="size of everything; otherwise the one chosen before, or as the screen asks",
+    )
     parser.add_argument("--home", metavar="DIR", type=Path, help="profile folder; otherwise BILLBUDDY_HOME")
     parser.add_argument("--verbose", action="store_true", help="log to the terminal")
     parser.epilog = f"With --as, {PASSWORD_VARIABLE} signs in at once."
@@ -44,7 +52,8 @@ def open_application(options: argparse.Namespace, profile: Profile) -> tuple[TkW
     """The windows and their coordinator, not started yet. Raises TclError where there is no display."""
     from desktop_client.windows.application import TkWindows
 
-    windows = TkWindows(options.theme or profile.setting("theme", "light"))
+    mode = options.theme or profile.setting("theme", "light")
+    windows = TkWindows(mode, scale=options.scale / 100 or _number(profile.setting("scale")))
     from desktop_client.app import Options
     from desktop_client.presenters.app import Application
 
@@ -57,6 +66,7 @@ def open_application(options: argparse.Namespace, profile: Profile) -> tuple[TkW
         if application.roster is not None:
             application.roster.draw()
 
+    windows.on_scale = lambda wish: profile.set_setting("scale", f"{wish:g}")
     windows.on_theme = lambda mode: profile.set_setting("theme", mode)
     windows.on_language = remember_language
     return windows, application
@@ -87,6 +97,14 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         application.stop()
     return 0
+
+
+def _number(text: str) -> float:
+    """A number that was kept; 0 for anything else, as a damaged setting must not keep the program from starting."""
+    try:
+        return float(text or 0)
+    except ValueError:
+        return 0.0
 
 
 def _stop(sentence: str) -> int:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from tkinter import font as tkfont
 from typing import Literal
 
+from desktop_client import screen
 from desktop_client.palette import DARK, LIGHT, Palette
 from desktop_client.widgets.paint import Painter
 
@@ -53,12 +54,14 @@ class Ui:
     """The look of one running application: palette, fonts, density and the cache of drawn pictures."""
 
     def __init__(self, root: tkinter.Tk, mode: str = "light", scale: float = 0.0) -> None:
-        """`mode` is light, dark or system; `scale` 0 takes the display's density."""
+        """`mode` is light, dark or system; `scale` 0 takes what the display asks for."""
         self.root = root
-        self.scale = scale or self._density(root)
+        self.screen = screen.look(root)
+        self.wish = scale
+        self.scale = self._scale()
         self.family = self._family(root)
         self._fonts = {
-            name: tkfont.Font(root=root, family=self.family, size=-self.px(size), weight=weight)
+            name: tkfont.Font(root=root, family=self.family, size=self._font_size(size), weight=weight)
             for name, (size, weight) in FONTS.items()
         }
         self._watchers: list[Callable[[], None]] = []
@@ -133,10 +136,28 @@ class Ui:
         ):
             add(pattern, value, "interactive")
 
-    @staticmethod
-    def _density(root: tkinter.Tk) -> float:
-        """96 dots an inch is 1; quarters only, so that thin lines stay even."""
-        return max(1.0, round(root.winfo_fpixels("1i") / 96 * 4) / 4)
+    def use_scale(self, wish: float) -> None:
+        """Change the size of everything, 0 for what the display asks for, and let every window draw itself again."""
+        self.wish = wish
+        self.scale = self._scale()
+        for name, (size, _weight) in FONTS.items():
+            self._fonts[name].configure(size=self._font_size(size))
+        self.paint = Painter(self.root, self.scale)
+        self._dress()
+        self.tell()
+
+    def _font_size(self, design_pixels: int) -> int:
+        """What Tk is to be asked for, so that a font has this many pixels (negative: pixels, as Tk has it).
+
+        Tk makes points of pixels by the display's density, and Xft makes pixels of points by the desktop's.
+        """
+        wanted = self.px(design_pixels)
+        if self.screen.dots:
+            wanted = round(wanted * self.root.winfo_fpixels("1i") / self.screen.dots)
+        return -max(1, wanted)
+
+    def _scale(self) -> float:
+        return screen.scale_for(self.screen, self.root.winfo_fpixels("1i"), self.wish)
 
     @staticmethod
     def _family(root: tkinter.Tk) -> str:

@@ -26,19 +26,25 @@ if TYPE_CHECKING:
 Window = TypeVar("Window", bound=BaseWindow)
 log = logging.getLogger(__name__)
 GAP = 12  # design pixels between the roster and a conversation
+CONVERSATION_WIDTH = 520  # design pixels, as `windows.conversation` begins
+STEP = 24  # design pixels from one conversation to the next
 POLL_MS = 15  # how often work of other threads is looked for where Tk cannot watch a pipe
 
 
 class TkWindows:
     """The factory of windows, one an application. Everything but `call_soon` is called on the Tk thread."""
 
-    def __init__(self, mode: str = "light", root: tkinter.Tk | None = None) -> None:
-        """`mode` is light, dark or system. Without `root` a new hidden one is made."""
+    def __init__(self, mode: str = "light", root: tkinter.Tk | None = None, scale: float = 0.0) -> None:
+        """`mode` is light, dark or system; `scale` 0 takes what the display asks for.
+
+        Without `root` a new hidden one is made.
+        """
         self.root = root or make_root(self._tell_error)
-        self.ui = Ui(self.root, mode)
+        self.ui = Ui(self.root, mode, scale)
         self.on_quit: Callable[[], None] = self.quit
         self.on_theme: Callable[[str], None] = nothing
         self.on_language: Callable[[str], None] = nothing
+        self.on_scale: Callable[[float], None] = nothing
         self._open: list[BaseWindow] = []
         self._roster: RosterWindow | None = None
         self._work: deque[Callable[[], None]] = deque()
@@ -63,8 +69,10 @@ class TkWindows:
         from desktop_client.windows.roster import RosterWindow
 
         window = self._roster = self._keep(RosterWindow(self.ui))
+        self._place_roster(window)
         window.on_quit = lambda: self.on_quit()
         window.on_theme = self._use_theme
+        window.on_scale = self._use_scale
         window.on_language = self._use_language
         return window
 
@@ -74,9 +82,8 @@ class TkWindows:
         window = self._keep(ConversationWindow(self.ui, contact_id, kind, self._own_face()))
         roster = self._roster
         if roster is not None and roster.is_open():
-            step = self.ui.px(24) * (sum(isinstance(w, ConversationWindow) for w in self.open_windows()) - 1)
-            beside = roster.top.winfo_rootx() + roster.top.winfo_width() + self.ui.px(GAP)
-            window.place(beside + step, roster.top.winfo_rooty() + step)
+            step = self.ui.px(STEP) * (sum(isinstance(w, ConversationWindow) for w in self.open_windows()) - 1)
+            window.place_beside(roster, self.ui.px(GAP), step)
         return window
 
     def pay_sheet(self, parent: ConversationView) -> PaySheetWindow:
@@ -110,6 +117,12 @@ class TkWindows:
     def run(self) -> None:
         """The event loop, until `quit`."""
         self.root.mainloop()
+        self.destroy()
+
+    def destroy(self) -> None:
+        """After `quit`: nothing that was put off may run on windows that are gone."""
+        for timer in self.root.tk.splitlist(self.root.tk.call("after", "info")):
+            self.root.tk.call("after", "cancel", timer)
         self.root.destroy()
 
     def open_windows(self) -> list[BaseWindow]:
@@ -123,6 +136,13 @@ class TkWindows:
         self._open = [*self.open_windows(), window]
         return window
 
+    def _place_roster(self, roster: RosterWindow) -> None:
+        """Where a conversation has room beside it: both together in the middle of the screen."""
+        area, px = self.ui.screen.area, self.ui.px
+        wide, high = roster.size()
+        pair = wide + px(GAP) + px(CONVERSATION_WIDTH)
+        roster.place(area.left + max(0, area.width - pair) // 2, area.top + (area.height - high) // 3)
+
     def _topmost(self) -> tkinter.Misc | None:
         windows = self.open_windows()
         return windows[-1].top if windows else None
@@ -134,6 +154,10 @@ class TkWindows:
     def _use_theme(self, mode: str) -> None:
         self.ui.use(mode)
         self.on_theme(mode)
+
+    def _use_scale(self, wish: float) -> None:
+        self.ui.use_scale(wish)
+        self.on_scale(wish)
 
     def _use_language(self, lang: str) -> None:
         set_language(lang)

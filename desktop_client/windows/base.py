@@ -11,6 +11,7 @@ from functools import wraps
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
+from desktop_client import screen
 from desktop_client.assets_path import asset
 from desktop_client.theme import Ui
 from desktop_client.widgets.focus import has_focus_inside
@@ -41,9 +42,9 @@ class BaseWindow:
         self._asked = False
         self._covered = False
         self.top.title(title)
-        self.top.minsize(ui.px(minimum[0]), ui.px(minimum[1]))
-        self._size = (ui.px(size[0]), ui.px(size[1]))
-        self.top.geometry(f"{self._size[0]}x{self._size[1]}")
+        self._minimum = minimum
+        self._scale = ui.scale
+        self.resize((ui.px(size[0]), ui.px(size[1])))
         self.top.protocol("WM_DELETE_WINDOW", self.on_delete)
         for event in ("<FocusIn>", "<Map>", "<Visibility>"):
             self.top.bind(event, self._on_shown, add=True)
@@ -93,14 +94,36 @@ class BaseWindow:
 
     def place(self, x: int, y: int) -> None:
         """Put the window at a place of the screen, in device pixels, as far as it fits."""
-        x = max(0, min(x, self.top.winfo_screenwidth() - self._size[0]))
-        y = max(0, min(y, self.top.winfo_screenheight() - self._size[1]))
+        x, y = screen.clamp(x, y, self._size, self.ui.screen.area)
+        self.top.geometry(f"+{x}+{y}")
+
+    def size(self) -> tuple[int, int]:
+        """Width and height that the window was given, in device pixels."""
+        return self._size
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Take this size in device pixels, as far as the screen has room; never smaller than the window's least."""
+        area = self.ui.screen.area
+        least = screen.fit((self.ui.px(self._minimum[0]), self.ui.px(self._minimum[1])), area)
+        wide, high = screen.fit(size, area)
+        self._size = max(wide, least[0]), max(high, least[1])
+        self.top.minsize(*least)
+        self.top.geometry(f"{self._size[0]}x{self._size[1]}")
+
+    def place_beside(self, other: BaseWindow, gap: int, step: int) -> None:
+        """Put the window beside another, not over it, as far as the screen has room. Device pixels."""
+        it = other.top
+        edge = it.winfo_rootx() - it.winfo_x()  # what a window manager put at each side
+        taken = screen.Area(it.winfo_x(), it.winfo_y(), it.winfo_width() + 2 * edge, it.winfo_height())
+        narrowest = self.ui.px(self._minimum[0])
+        x, y, wide, high = screen.beside(taken, self._size, narrowest, self.ui.screen.area, gap, step)
+        self.resize((wide, high))
         self.top.geometry(f"+{x}+{y}")
 
     def center(self, over: tkinter.Misc | None = None) -> None:
         """Put the window in the middle of the screen or of another window."""
         if over is None:
-            left, top, wide, high = 0, 0, self.top.winfo_screenwidth(), self.top.winfo_screenheight()
+            left, top, wide, high = self.ui.screen.area
         else:
             left, top, wide, high = over.winfo_rootx(), over.winfo_rooty(), over.winfo_width(), over.winfo_height()
         self.place(left + (wide - self._size[0]) // 2, top + (high - self._size[1]) // 2)
@@ -120,11 +143,14 @@ class BaseWindow:
             self.top.destroy()
 
     def rebuild(self) -> None:
-        """The theme or the language changed: the same window with new widgets."""
+        """The theme, the language or the scale changed: the same window with new widgets."""
         if not self.is_open():
             return
         for child in self.top.winfo_children():
             child.destroy()
+        if self._scale != self.ui.scale:
+            grown, self._scale = self.ui.scale / self._scale, self.ui.scale
+            self.resize((round(self.top.winfo_width() * grown), round(self.top.winfo_height() * grown)))
         self.top.configure(background=self.ui.c.window)
         self.build()
         self.refill()

@@ -18,10 +18,11 @@ from desktop_client.widgets.text import Check, Line, RuleLine
 from desktop_client.windows.base import BaseWindow, nothing, while_open
 
 SIZE = (360, 500)
-MINIMUM = (330, 480)
+MINIMUM = (330, 350)
 HEADER = 150
 LOGO = 88
 SIDE = 40
+ERROR_ROOM = 40  # for the sentence under the button, so that nothing moves when it comes
 
 
 class LoginWindow(BaseWindow):
@@ -100,8 +101,9 @@ class LoginWindow(BaseWindow):
         w.header.pack(fill="x")
         w.header.bind("<Configure>", self._draw_header)
         self._build_footer()
-        body = tkinter.Frame(top, background=ui.c.window)
+        body = self._body = tkinter.Frame(top, background=ui.c.window)
         body.pack(fill="both", expand=True, padx=ui.px(SIDE), pady=(ui.px(22), ui.px(10)))
+        top.bind("<Configure>", self._make_room, add=True)
         w.member_id = Field(
             body, ui, name="member_id", placeholder=_("Member number"), digits_only=True, variable=self._member
         )
@@ -196,9 +198,21 @@ class LoginWindow(BaseWindow):
         target = self.widgets.password if self._member.get() else self.widgets.member_id
         target.entry.focus_set()
 
+    def _make_room(self, event: tkinter.Event[Any]) -> None:
+        """On a low screen the picture above gives way, so that the form and its button are always in sight."""
+        if event.widget is not self.top:
+            return
+        px = self.ui.px
+        form = self._body.winfo_reqheight() + px(22 + 10 + 34 + 1 + ERROR_ROOM)
+        height = max(1, min(px(HEADER), event.height - form))
+        if height != int(str(self.widgets.header["height"])):
+            self.widgets.header.configure(height=height)
+
     def _draw_header(self, event: tkinter.Event[Any]) -> None:
         ui, header = self.ui, self.widgets.header
         header.delete("all")
+        if event.height < ui.px(LOGO):
+            return
         self._picture = ui.paint.gradient(event.width, event.height, ui.c.header_from, ui.c.header_to)
         self._logo = ui.paint.logo(ui.px(LOGO))
         header.create_image(0, 0, image=self._picture, anchor="nw")

@@ -25,6 +25,7 @@ SIZE = (300, 670)
 MINIMUM = (260, 360)
 BAR = 44
 RECENT_MAX = 50
+SCALES = (0.0, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)  # 0: as the screen asks
 
 
 class RosterWindow(BaseWindow):
@@ -37,6 +38,7 @@ class RosterWindow(BaseWindow):
         self.on_sign_out: Callable[[], None] = nothing
         self.on_quit: Callable[[], None] = nothing
         self.on_theme: Callable[[str], None] = self._use_theme
+        self.on_scale: Callable[[float], None] = lambda wish: self.ui.use_scale(wish)
         self.on_language: Callable[[str], None] = nothing
         self._me: Me | None = None
         self._groups: tuple[RosterGroup, ...] = ()
@@ -144,6 +146,17 @@ class RosterWindow(BaseWindow):
         for mode, text in (("light", _("Light")), ("dark", _("Dark")), ("system", _("As the system"))):
             look.add_radiobutton(label=text, value=mode, variable=self._look, command=lambda m=mode: self.on_theme(m))  # type: ignore[misc]
         menu.add_cascade(label=_("Appearance"), menu=look)
+        size = Menu(menu, self.ui)
+        self._size_choice = tkinter.DoubleVar(self.top, self.ui.wish)
+        for wish in SCALES:
+            text = f"{wish:.0%}" if wish else _("As the screen")
+            size.add_radiobutton(
+                label=text,
+                value=wish,
+                variable=self._size_choice,
+                command=lambda w=wish: self.on_scale(w),  # type: ignore[misc]
+            )
+        menu.add_cascade(label=_("Size"), menu=size)
         if self.on_language is not nothing:
             speech = Menu(menu, self.ui)
             for lang, text in (("en", "English"), ("zh_CN", "简体中文")):

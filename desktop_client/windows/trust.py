@@ -64,9 +64,8 @@ class TrustWindow(BaseWindow):
         self._say(False)
 
     def _open(self, title: str, size: tuple[int, int]) -> None:
-        self.top.title(title)
-        self._size = (self.ui.px(size[0]), self.ui.px(size[1]))
-        self.top.geometry(f"{self._size[0]}x{self._size[1]}")
+        self.set_title(title)
+        self.resize((self.ui.px(size[0]), self.ui.px(size[1])))
         self.rebuild()
         self._fit_height()
         self.center(self._parent if self._parent is not None and self._parent.winfo_viewable() else None)
@@ -79,8 +78,7 @@ class TrustWindow(BaseWindow):
         for _round in range(3):  # wrapping changes heights, heights change nothing else
             self.top.update_idletasks()
         needed = self._body.winfo_reqheight() + self.ui.px(42)
-        self._size = (self._size[0], max(self._size[1], needed))
-        self.top.geometry(f"{self._size[0]}x{self._size[1]}")
+        self.resize((self._size[0], max(self._size[1], needed)))
 
     def _say(self, matches: bool) -> None:
         answer, self._answer = self._answer, nothing

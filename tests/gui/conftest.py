@@ -83,7 +83,7 @@ def desk(display: str) -> Iterator[Desk]:
     yield Desk(windows)
     windows.quit()
     windows.root.update()
-    windows.root.destroy()
+    windows.destroy()
     tkinter._default_root = None  # type: ignore[attr-defined]
     set_language("en")
     if errors:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from desktop_client import x11
 from desktop_client.app import Options
 from desktop_client.presenters.app import Application
 from desktop_client.presenters.views import LoginForm
 from desktop_client.profile import Profile
-from desktop_client.windows import attention
 from desktop_client.windows.application import TkWindows
 from desktop_client.windows.base import BaseWindow
 from desktop_client.windows.conversation import ConversationWindow
@@ -65,34 +64,14 @@ def whole(windows: TkWindows, peer: Peer, folder: Path) -> Iterator[Whole]:
         made.app.stop()
 
 
-@contextmanager
-def _x11(window: BaseWindow) -> Iterator[tuple[ctypes.CDLL, int, int]]:
-    """Xlib, a connection, and the window as a window manager knows it."""
-    lib = attention.x11_library()
-    display = lib.XOpenDisplay(window.top.winfo_screen().encode())
-    try:
-        yield lib, display, attention.wrapper_of(lib, display, window.top.winfo_id())
-    finally:
-        lib.XCloseDisplay(display)
-
-
 def is_urgent(window: BaseWindow) -> bool:
     """Whether the window has the urgency hint."""
-    with _x11(window) as (lib, display, wrapper):
-        return attention.is_urgent(lib, display, wrapper)
+    with x11.connection(window.top.winfo_screen()) as display:
+        return display.is_urgent(display.wrapper_of(window.top.winfo_id()))
 
 
 def states(window: BaseWindow) -> set[str]:
     """What the window manager says of the window (EWMH, _NET_WM_STATE)."""
-    with _x11(window) as (lib, display, wrapper):
-        word, pointer = ctypes.c_ulong, ctypes.c_void_p
-        kind, size, count, left = word(), ctypes.c_int(), word(), word()
-        found = ctypes.POINTER(word)()
-        lib.XGetWindowProperty.argtypes = [pointer, word, word, ctypes.c_long, ctypes.c_long, ctypes.c_int, word] + [
-            pointer
-        ] * 5
-        lib.XGetAtomName.argtypes, lib.XGetAtomName.restype = [pointer, word], ctypes.c_char_p
-        name = lib.XInternAtom(display, b"_NET_WM_STATE", 0)
-        told = [ctypes.byref(part) for part in (kind, size, count, left, found)]
-        lib.XGetWindowProperty(display, wrapper, name, 0, 64, 0, 4, *told)
-        return {lib.XGetAtomName(display, found[n]).decode() for n in range(count.value)}
+    with x11.connection(window.top.winfo_screen()) as display:
+        wrapper = display.wrapper_of(window.top.winfo_id())
+        return {display.atom_name(atom) for atom in display.words(wrapper, "_NET_WM_STATE")}
