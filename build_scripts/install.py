@@ -26,6 +26,7 @@ from build_scripts import common
 
 PROGRAMS = ("billbuddy-server", "billbuddy-cli", "billbuddy")
 WINDOWLESS = PROGRAMS[:2]
+LEFT_OUT = (".*", "build", "dist", "out", "tests", "*.egg-info", "__pycache__")
 ICON = common.ROOT / "assets" / "icon" / "billbuddy-256.png"
 DESKTOP_ENTRY = """[Desktop Entry]
 Type=Application
@@ -90,10 +91,14 @@ def _fill(folder: Path, *, needs_window: bool) -> None:
         raise common.SetupError("No Python 3.11 or newer with venv" + (" and tkinter" if needs_window else "") + ".")
     common.note(f"Making the programs' environment in {folder}")
     common.run([base, "-m", "venv", str(folder)], quiet=True)
-    shutil.rmtree(common.ROOT / "build" / "lib", ignore_errors=True)  # what an older version had would come along
     common.note("Installing BillBuddy and its libraries (a minute)")
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    common.run([*pip, str(common.ROOT)], quiet=True, seconds=common.INSTALL_SECONDS_MAX)
+    with tempfile.TemporaryDirectory(prefix="billbuddy-install-") as name:
+        # Building writes beside the sources, which may be somebody else's, and would bring along what an older version
+        # left there.
+        sources = Path(name) / "sources"
+        shutil.copytree(common.ROOT, sources, ignore=shutil.ignore_patterns(*LEFT_OUT))
+        common.run([*pip, str(sources)], quiet=True, seconds=common.INSTALL_SECONDS_MAX)
 
 
 def _link(link: Path, target: Path) -> None:

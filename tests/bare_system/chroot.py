@@ -17,7 +17,8 @@ from tests.style.sources import ROOT
 
 MAKE_SECONDS_MAX = 900
 COMMAND_SECONDS_MAX = 1_500
-CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+CERTIFICATES_INSIDE = "registries.crt"  # a name that no package of Debian writes over
 _PROXIES = re.compile(r"(https?|no|all)_proxy", re.IGNORECASE)
 _PIP_SETTINGS = ("index-url", "trusted-host", "proxy", "timeout")  # the rest is about this machine's own folders
 
@@ -30,8 +31,8 @@ def _way_to_the_registries() -> dict[str, str]:
         told = subprocess.run(asked, capture_output=True, text=True, check=False)
         if told.returncode == 0:
             variables[f"PIP_{name.upper().replace('-', '_')}"] = told.stdout.strip()
-    if (Path("/") / CERTIFICATES).exists():
-        variables |= dict.fromkeys(("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), f"/{CERTIFICATES}")
+    if CERTIFICATES.exists():
+        variables |= dict.fromkeys(("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), f"/{CERTIFICATES_INSIDE}")
     return variables
 
 
@@ -74,10 +75,9 @@ class BareDebian:
 
     def _bring_network_settings(self) -> None:
         """The way to the package registries is this machine's; the programs are the folder's own."""
-        for name in (CERTIFICATES, Path("etc/resolv.conf"), Path("etc/hosts")):
-            if (Path("/") / name).exists():
-                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(Path("/") / name, self.root / name)
+        for source, name in ((CERTIFICATES, CERTIFICATES_INSIDE), (Path("/etc/resolv.conf"), "etc/resolv.conf")):
+            if source.exists():
+                shutil.copy(source, self.root / name)
         apt = self.root / "etc/apt/apt.conf.d/99-test"
         apt.write_text('APT::Update::Error-Mode "any";\n', encoding="utf-8")
 
