@@ -14,6 +14,7 @@ from build_scripts import common, x11
 from build_scripts.dormitory import Dormitory, Programs
 
 WINDOW_SECONDS_MAX = 60
+FOLDER = "电费 " + "a long name " * 8  # of another script, longer than the name of a socket may be
 MEMBER, FRIEND = 10001, 10002
 BILLER = 101
 
@@ -21,7 +22,8 @@ BILLER = 101
 def test_packaged(archive: Path) -> None:
     """Unpack `archive` elsewhere and use what is in it. Raises SetupError at the first thing that is wrong."""
     with tempfile.TemporaryDirectory(prefix="billbuddy-packaged-") as name:
-        folder = Path(name)
+        folder = Path(name) / FOLDER
+        folder.mkdir()
         shutil.unpack_archive(archive, folder)
         with _running(folder) as place:
             _pay_without_a_window(place)
@@ -35,7 +37,7 @@ def packaged_programs(folder: Path) -> Programs:
     home.mkdir()
     empty = folder / "no-programs"
     empty.mkdir()
-    environment = {"HOME": str(home), "PATH": str(empty), "LC_ALL": "C.UTF-8"}
+    environment = {"HOME": str(home), "PATH": str(empty), "LC_ALL": "C"}  # which has no letter of FOLDER
     if os.name == "nt":
         environment["SYSTEMROOT"] = os.environ["SYSTEMROOT"]
     server, client, window = (

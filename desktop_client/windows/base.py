@@ -236,9 +236,9 @@ def _texts_of(widget: tkinter.Misc) -> list[str]:
 def set_icon(ui: Ui) -> None:
     """Give all windows of the application its icon, once."""
     if getattr(ui.root, "_billbuddy_icon", None) is None:
-        pictures = [
-            tkinter.PhotoImage(master=ui.root, file=str(asset("icon", f"billbuddy-{size}.png"))) for size in (48, 16)
-        ]
+        # Read here: Tk itself cannot open a path that the locale has no characters for.
+        contents = [asset("icon", f"billbuddy-{size}.png").read_bytes() for size in (48, 16)]
+        pictures = [tkinter.PhotoImage(master=ui.root, data=content) for content in contents]
         ui.root._billbuddy_icon = pictures  # type: ignore[attr-defined]
         ui.root.iconphoto(True, *pictures)
 
