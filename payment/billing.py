@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from payment.contract.messages import Amount, Bill, BillLine, Rule
-from payment.contract.money import AMOUNT_MINOR_MAX
+from payment.contract.rules import Split, least_of, split_of
 from payment.store import Store
 
 
@@ -50,14 +50,6 @@ class BillRow:
         return self.total - self.paid
 
 
-@dataclass(frozen=True)
-class Split:
-    """Where a payment goes: to the bill, and over it to the customer's credit (minor units)."""
-
-    cleared: int
-    credit: int
-
-
 _COLUMNS = (
     "id, biller_id, customer_number, bill_ref, title, period, lines, total, minimum, currency, due_on, cancelled, paid"
 )
@@ -67,17 +59,12 @@ _LINES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 def least(bill: BillRow, rule: Rule) -> int:
     """The smallest amount that may be paid on the bill now."""
-    return bill.due if rule == "exact" else max(1, min(bill.minimum, bill.due))
+    return least_of(rule, bill.due, bill.minimum)
 
 
 def split(bill: BillRow, rule: Rule, minor: int) -> Split | None:
     """How the biller's rule divides a payment of `minor`; None when it does not allow that amount."""
-    if not least(bill, rule) <= minor <= AMOUNT_MINOR_MAX:
-        return None
-    if minor > bill.due and rule != "over_is_credit":
-        return None
-    cleared = min(minor, bill.due)
-    return Split(cleared, minor - cleared)
+    return split_of(rule, bill.due, bill.minimum, minor)
 
 
 class Billing:

@@ -14,9 +14,10 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from payment.arrears import Arrears
-from payment.billing import BillerInfo, Billing, BillRow, Split, split
+from payment.billing import BillerInfo, Billing, BillRow, split
 from payment.contract.messages import Amount, Answer, Envelope, NotPaid, Pay, Receipt
 from payment.contract.receipts import sign_receipt
+from payment.contract.rules import Split
 from payment.ledger import Ledger, LedgerAccount, NotEnoughMoney, TransferRow
 from payment.limits import Limits
 from payment.prompts import Words

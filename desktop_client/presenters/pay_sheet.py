@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from desktop_client.i18n import _
 from desktop_client.outbox import Order
 from desktop_client.payments import Outcome, Payments
-from desktop_client.presenters.views import AmountChoice, PaySheetForm, PaySheetModel, PaySheetView
-from desktop_client.wording import account_tail, amount_problem, problem
-from payment.contract.messages import Account, Amount, Bill
-from payment.contract.money import AmountError, format_amount, parse_amount, sub, with_sign
+from desktop_client.presenters.offer import Offer, choices_of, offer_of, range_hint
+from desktop_client.presenters.views import PaySheetForm, PaySheetModel, PaySheetView
+from desktop_client.wording import account_tail, problem
+from payment.contract.messages import Account, Bill
+from payment.contract.money import with_sign
 
 PIN_DIGITS = 6
 STAYS_OPEN = {"wrong_pin": "pin", "weak_pin": "pin", "amount_not_allowed": "amount"}
@@ -18,7 +20,11 @@ STAYS_OPEN = {"wrong_pin": "pin", "weak_pin": "pin", "amount_not_allowed": "amou
 
 
 class PaySheetPresenter:
-    """Drives one pay sheet until there is an outcome or it is given up."""
+    """Drives one pay sheet until there is an outcome or it is given up.
+
+    What was shown last is kept as an `Offer`. An order is made of that offer only, and only while the form still
+    means the same: what is on the pressed button is what is paid, and where the two could differ nothing is.
+    """
 
     def __init__(
         self,
@@ -27,28 +33,62 @@ class PaySheetPresenter:
         bill: Bill,
         biller_name: str,
         place: str,
-        accounts: list[Account],
+        accounts: Sequence[Account],
         done: Callable[[Outcome], None],
         cancelled: Callable[[], None],
     ) -> None:
         self.view = view
         self._payments = payments
         self._bill = bill
+        self._is_open_bill = True
         self._biller_name = biller_name
         self._place = place
-        self._accounts = accounts
+        self._accounts = list(accounts)
         self._done = done
         self._cancelled = cancelled
         self._order: Order | None = None
         self._busy = False
+        self._form = PaySheetForm("full", "", accounts[0].number if accounts else "", "")
+        self._offer = Offer(None, "")
+        self._pay_text = ""
         view.on_change = self.change
         view.on_pay = self.pay
         view.on_cancel = self.cancel
-        self.change(PaySheetForm("full", "", accounts[0].number if accounts else "", ""))
+        self._show()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an order is on its way."""
+        return self._busy
+
+    @property
+    def bill_id(self) -> int:
+        return self._bill.bill_id
 
     def change(self, form: PaySheetForm) -> None:
-        """Another choice: new totals."""
-        self.view.show(self._model(form))
+        """Another key, paste, choice or account: a new offer."""
+        self._form = replace(form, pin="", pay_text="")
+        if not self._busy:
+            self._show()
+
+    def update(self, bill: Bill | None, accounts: Sequence[Account]) -> None:
+        """The bill or the balances changed meanwhile (None: the bill is not open any more).
+
+        When that changes what would be paid, the password has to be typed anew: nobody pays what he has not looked at.
+        """
+        self._is_open_bill = bill is not None
+        self._bill = bill or self._bill
+        self._accounts = list(accounts)
+        if self._busy:
+            return  # the order is made; its outcome shows what is so now
+        before, choices = self._offer, choices_of(self._bill)
+        if self._form.choice not in {choice.key for choice in choices}:
+            self._form = replace(self._form, choice=choices[0].key)  # as the window does
+        self._show()
+        if self._offer.terms != before.terms:
+            self.view.clear_pin()
+            if not self._offer.problem:
+                self.view.show_error(_("The bill has changed meanwhile. Look at the amount before you pay."), "changed")
 
     def cancel(self) -> None:
         """Given up before anything was sent. While an order is on its way, its outcome is waited for instead."""
@@ -60,14 +100,14 @@ class PaySheetPresenter:
         """The Pay button."""
         if self._busy:
             return
-        try:
-            amount = self._amount(form)
-        except AmountError as error:
-            self.view.show_error(amount_problem(error), "amount")
+        shown, pay_text = self._offer, self._pay_text
+        self.change(form)
+        offer = self._offer
+        if offer.problem:
+            self.view.show_error(offer.problem, offer.field)
             return
-        account = next((a for a in self._accounts if a.number == form.account), None)
-        if account is None:
-            self.view.show_error(_("Choose the account to pay from."), "account")
+        if offer.terms != shown.terms or form.pay_text not in ("", pay_text):
+            self.view.show_error(_("The amount has changed. Look at it, and press Pay again."), "changed")
             return
         if not (len(form.pin) == PIN_DIGITS and form.pin.isascii() and form.pin.isdigit()):
             self.view.show_error(_("The payment password is six digits."), "pin")
@@ -75,14 +115,16 @@ class PaySheetPresenter:
         self._busy = True
         self.view.show_error("", "")
         self.view.set_busy(True, _("Paying…"))
-        self._payments.pay(self._order_for(amount, account), account.number, form.pin, self._on_outcome)
+        self._payments.pay(self._order_for(offer), offer.account, form.pin, self._on_outcome)
 
-    def _order_for(self, amount: Amount, account: Account) -> Order:
+    def _order_for(self, offer: Offer) -> Order:
         """The order of the last try, when it may be tried again and is for the same; otherwise a new one."""
         b, last = self._bill, self._order
-        if last is None or (last.amount, last.account) != (amount, account.number):
+        assert offer.amount is not None
+        same = last is not None and (last.bill_id, last.amount, last.account) == (b.bill_id, *offer.terms)
+        if last is None or not same:
             last = self._payments.new_order(
-                b.biller_id, self._biller_name, b.customer_number, b.bill_id, b.title, amount, account.number
+                b.biller_id, self._biller_name, b.customer_number, b.bill_id, b.title, offer.amount, offer.account
             )
         self._order = last
         return last
@@ -92,70 +134,43 @@ class PaySheetPresenter:
         self.view.clear_pin()
         self.view.set_busy(False)
         if outcome.state == "prompt" and outcome.prompt is not None:
+            self._show()
             first = outcome.prompt.fields[0].name if outcome.prompt.fields else ""
-            self.view.show_error(outcome.prompt.title, first)
+            self.view.show_error(outcome.prompt.text or outcome.prompt.title, first)
             return
         if outcome.state == "not_paid" and outcome.code in STAYS_OPEN:
             if outcome.final:
                 self._order = None
+            self._show()
             self.view.show_error(problem(outcome.code, outcome.text), STAYS_OPEN[outcome.code])
             return
         self.view.close()
         self._done(outcome)
 
-    def _amount(self, form: PaySheetForm) -> Amount:
-        if form.choice == "minimum":
-            return self._bill.minimum
-        if form.choice == "other":
-            return parse_amount(form.other_amount, self._bill.due.currency)
-        return self._bill.due
-
-    def _model(self, form: PaySheetForm) -> PaySheetModel:
+    def _show(self) -> None:
+        """Makes the offer anew and shows it: every text of the sheet comes from it."""
         bill = self._bill
-        try:
-            amount: Amount | None = self._amount(form)
-        except AmountError:
-            amount = None
+        open_bill = bill if self._is_open_bill else None
+        self._offer = offer = offer_of(open_bill, self._biller_name, self._accounts, self._form)
+        shown = with_sign(offer.amount) if offer.amount is not None else "—"
+        self._pay_text = _("Pay {amount}").format(amount=shown) if offer.amount is not None else _("Pay")
         headline = " · ".join(part for part in (bill.title or self._biller_name, bill.period, self._place) if part)
-        shown = with_sign(amount) if amount is not None else "—"
-        return PaySheetModel(
-            title=_("Pay {biller}").format(biller=self._biller_name),
-            headline=headline,
-            amount=shown,
-            choices=self._choices(),
-            accounts=tuple((a.number, _account_line(a)) for a in self._accounts),
-            after_text=self._after(amount, form.account),
-            pay_text=_("Pay {amount}").format(amount=shown),
-            footer=_("sealed for the payment service"),
+        untouched = self._form.choice == "other" and not self._form.other_amount
+        self.view.show(
+            PaySheetModel(
+                title=_("Pay {biller}").format(biller=self._biller_name),
+                headline=headline,
+                amount=shown,
+                choices=choices_of(bill),
+                accounts=tuple((a.number, _account_line(a)) for a in self._accounts),
+                after_text=offer.problem or offer.after,
+                pay_text=self._pay_text,
+                footer=_("sealed for the payment service"),
+                can_pay=not offer.problem,
+                after_tone="danger" if offer.problem and not untouched else "muted",
+                amount_hint=range_hint(bill),
+            )
         )
-
-    def _choices(self) -> tuple[AmountChoice, ...]:
-        bill = self._bill
-        due = format_amount(bill.due)
-        choices = [AmountChoice("full", _("Full {amount}").format(amount=due), due)]
-        if bill.rule != "exact":
-            if 1 < bill.minimum.minor < bill.due.minor:  # the smallest coin means that there is no minimum
-                least = format_amount(bill.minimum)
-                choices.append(AmountChoice("minimum", _("Minimum {amount}").format(amount=least), least))
-            choices.append(AmountChoice("other", _("Other…"), ""))
-        return tuple(choices)
-
-    def _after(self, amount: Amount | None, number: str) -> str:
-        account = next((a for a in self._accounts if a.number == number), None)
-        if amount is None or account is None or account.balance.currency != amount.currency:
-            return ""
-        left = sub(account.balance, amount)
-        if left.minor < 0:
-            return _("There is not enough money in this account.")
-        rest = sub(self._bill.due, amount)
-        if rest.minor > 0:
-            what = _("{amount} still due").format(amount=with_sign(rest))
-        elif rest.minor < 0:
-            what = _("{amount} becomes credit").format(amount=with_sign(Amount(-rest.minor, rest.currency)))
-        else:
-            what = _("bill cleared")
-        balance = _("After paying: {account} {balance}").format(account=account.name, balance=with_sign(left))
-        return f"{balance} · {what}"
 
 
 def _account_line(account: Account) -> str:

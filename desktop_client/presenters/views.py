@@ -229,7 +229,11 @@ class AmountChoice:
 
 @dataclass(frozen=True)
 class PaySheetModel:
-    """`accounts` are (number, text) pairs. `choices` has one entry where the biller takes only the exact sum."""
+    """`accounts` are (number, text) pairs. `choices` has one entry where the biller takes only the exact sum.
+
+    `amount`, `after_text` and `pay_text` are of one offer. Without `can_pay` the button rests, and `after_text` says
+    why. `amount_hint` stands in the empty field of another amount.
+    """
 
     title: str
     headline: str
@@ -239,18 +243,24 @@ class PaySheetModel:
     after_text: str
     pay_text: str
     footer: str
+    can_pay: bool = True
+    after_tone: Tone = "muted"
+    amount_hint: str = ""
 
 
 @dataclass(frozen=True)
 class PaySheetForm:
+    """What is chosen and typed; `pay_text` is what stood on the pressed button (empty while nothing was pressed)."""
+
     choice: str
     other_amount: str
     account: str
     pin: str = field(repr=False)
+    pay_text: str = field(default="", compare=False)
 
 
 class PaySheetView(Protocol):
-    """Asks for amount, account and payment password. `update` follows a change of choice (new totals)."""
+    """Asks for amount, account and payment password. `on_change` is called at every key, paste and choice."""
 
     on_change: Callable[[PaySheetForm], None]
     on_pay: Callable[[PaySheetForm], None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tkinter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from desktop_client.widgets.contact import fit
@@ -29,7 +29,6 @@ class Choice(tkinter.Canvas):
         label: str = "",
         back: str = "",
         height: int = 36,
-        changed: Callable[[], None] | None = None,
     ) -> None:
         """`choices` are (key, text); `label` stands at the left, the chosen text then at the right."""
         back = back or ui.c.window
@@ -41,7 +40,7 @@ class Choice(tkinter.Canvas):
         self._label = label
         self._choices = tuple(choices)
         self.variable = variable
-        self._changed = changed or (lambda: None)
+        self._enabled = True
         self._trace = variable.trace_add("write", lambda *_: self.draw())
         for event in ("<Configure>", "<FocusIn>", "<FocusOut>"):
             self.bind(event, lambda _e: self.draw())
@@ -54,10 +53,12 @@ class Choice(tkinter.Canvas):
             self.variable.set(choices[0][0])
         self.draw()
 
+    def set_enabled(self, enabled: bool) -> None:
+        self._enabled = enabled
+
     def choose(self, key: str) -> None:
         """As if the menu's entry was pressed."""
         self.variable.set(key)
-        self._changed()
 
     def destroy(self) -> None:
         self.variable.trace_remove("write", self._trace)
@@ -90,9 +91,9 @@ class Choice(tkinter.Canvas):
 
     def _open(self, _event: tkinter.Event[Any]) -> str:
         self.focus_set()
-        if len(self._choices) > 1:
+        if len(self._choices) > 1 and self._enabled:
             menu = Menu(self, self._ui)
             for key, text in self._choices:
-                menu.add_radiobutton(label=text, value=key, variable=self.variable, command=self._changed)
+                menu.add_radiobutton(label=text, value=key, variable=self.variable)
             menu.tk_popup(self.winfo_rootx(), self.winfo_rooty() + self.winfo_height())
         return "break"

@@ -1,4 +1,4 @@
-"""A rounded text field with placeholder, an optional icon button, and the six boxes of the payment password."""
+"""A rounded text field with placeholder and an optional icon button; it is edited as in every other program."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import tkinter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from desktop_client.i18n import _, ngettext
+from desktop_client.widgets import editing
 from desktop_client.widgets.focus import has_focus
 from desktop_client.widgets.pill import Pill
+from desktop_client.widgets.toast import show_toast
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
-PIN_DIGITS = 6
 MASK = "●"
-CONTROL = 0x4  # the bit of the Control key in an event's state
+CHARS_MAX = 1_000  # of one line: an invite link has 300, and Tk draws a thousand without a pause
 
 
 class Field(tkinter.Frame):
@@ -37,9 +39,14 @@ class Field(tkinter.Frame):
         border: bool = True,
         font: str = "body",
         digits_only: bool = False,
+        clean: editing.Clean = editing.one_line,
+        chars_max: int = CHARS_MAX,
         variable: tkinter.StringVar | None = None,
     ) -> None:
-        """`back` is the colour around the corners, `fill` inside; `icon` a line icon before the text."""
+        """`back` is the colour around the corners, `fill` inside; `icon` a line icon before the text.
+
+        `clean` gives what is typed, pasted or set the form in which it is taken; `digits_only` keeps the digits.
+        """
         self._ui = ui
         self._back = back or ui.c.window
         self._fill = fill or ui.c.field
@@ -50,7 +57,8 @@ class Field(tkinter.Frame):
         self._box = tkinter.Label(self, bd=0, background=self._back)
         self._box.place(x=0, y=0)
         self.variable = variable or tkinter.StringVar(self)
-        allow = (self.register(_digits), "%P") if digits_only else ""
+        self._clean = editing.digits if digits_only else clean
+        self._toasts: dict[str, Any] = {}
         self.entry = tkinter.Entry(
             self,
             textvariable=self.variable,
@@ -66,8 +74,6 @@ class Field(tkinter.Frame):
             selectforeground=ui.c.on_accent,
             disabledbackground=self._fill,
             disabledforeground=ui.c.muted,
-            validate="key" if digits_only else "none",
-            validatecommand=allow,
         )
         self._hint = tkinter.Label(
             self,
@@ -88,6 +94,10 @@ class Field(tkinter.Frame):
             mark = tkinter.Label(self, image=self._icon, bd=0, background=self._fill)
             mark.place(x=self._left, rely=0.5, anchor="w")
             self._left += ui.px(22)
+        self.editing = editing.Editing(
+            self.entry, ui, chars_max=chars_max, clean=self._clean, secret=secret, refused=self._tell_too_long
+        )
+        self._chars_max = chars_max
         self.eye: Pill | None = None
         if secret:
             self.eye = Pill(
@@ -101,6 +111,8 @@ class Field(tkinter.Frame):
                 height=28,
                 icon="eye",
             )
+            self.eye.configure(takefocus=False)  # Tab goes to the next field; the menu's key shows the text as well
+            self.editing.more_commands = self._secret_commands
             self.eye.place(relx=1.0, x=-ui.px(6), rely=0.5, anchor="e")
             self._right = ui.px(40)
         self.bind("<Configure>", self._on_size)
@@ -111,10 +123,14 @@ class Field(tkinter.Frame):
         self._on_text()
 
     def get(self) -> str:
-        return self.variable.get()
+        return self._clean(self.variable.get())
 
     def set(self, text: str) -> None:
-        self.variable.set(text)
+        self.variable.set(text[: self._chars_max])
+
+    def set_hint(self, text: str) -> None:
+        """Another placeholder."""
+        self._hint.configure(text=text)
 
     def set_error(self, error: bool) -> None:
         """A red border until the text changes."""
@@ -147,6 +163,11 @@ class Field(tkinter.Frame):
         self._on_text()
 
     def _on_text(self) -> None:
+        text = self.variable.get()
+        clean = self._clean(text)
+        if clean != text:
+            self.variable.set(clean)
+        self.editing.note()
         if self._error:
             self.set_error(False)
         if self.variable.get():
@@ -154,116 +175,21 @@ class Field(tkinter.Frame):
         else:
             self._hint.place(x=self._left + 1, rely=0.5, anchor="w", relwidth=1.0, width=-self._left - self._right)
 
+    def _secret_commands(self) -> list[tuple[str, Callable[[], None]]]:
+        return [(_("Show what was typed") if self.entry["show"] else _("Hide what was typed"), self._toggle)]
+
     def _toggle(self) -> None:
         hidden = bool(self.entry["show"])
         self.entry.configure(show="" if hidden else MASK)
         if self.eye:
             self.eye.set_icon("eye_off" if hidden else "eye")
 
-
-class PinBoxes(tkinter.Frame):
-    """Six boxes with dots. Takes digits, paste, BackSpace; `changed` is called with the number of digits."""
-
-    def __init__(
-        self, master: tkinter.Misc, ui: Ui, changed: Callable[[int], None], submit: Callable[[], None]
-    ) -> None:
-        super().__init__(master, background=ui.c.window, takefocus=1, highlightthickness=0, bd=0)
-        self._ui = ui
-        self._changed = changed
-        self._submit = submit
-        self._digits: list[str] = []
-        self._error = False
-        self._enabled = True
-        self.action = "pin"
-        self._boxes = []
-        for position in range(PIN_DIGITS):
-            box = tkinter.Label(
-                self,
-                bd=0,
-                compound="center",
-                background=ui.c.window,
-                foreground=ui.c.text,
-                font=ui.font("body"),
-            )
-            box.grid(row=0, column=position, padx=(0 if position == 0 else ui.px(8), 0))
-            box.bind("<Button-1>", lambda _e: self.focus_set())
-            self._boxes.append(box)
-        self.bind("<Key>", self._on_key)
-        self.bind("<<Paste>>", self._on_paste)
-        self.bind("<Control-v>", self._on_paste)
-        self.bind("<FocusIn>", lambda _e: self.draw())
-        self.bind("<FocusOut>", lambda _e: self.draw())
-        self.draw()
-
-    def get(self) -> str:
-        return "".join(self._digits)
-
-    def clear(self) -> None:
-        self._digits.clear()
-        self._tell()
-
-    def complete(self) -> bool:
-        return len(self._digits) == PIN_DIGITS
-
-    def set_error(self, error: bool) -> None:
-        self._error = error
-        self.draw()
-
-    def set_enabled(self, enabled: bool) -> None:
-        self._enabled = enabled
-        self.draw()
-
-    def draw(self) -> None:
-        ui, c = self._ui, self._ui.c
-        focused = has_focus(self)
-        width, height = ui.px(38), ui.px(44)
-        for position, box in enumerate(self._boxes):
-            filled = position < len(self._digits)
-            here = focused and position == min(len(self._digits), PIN_DIGITS - 1)
-            color = c.danger if self._error else c.accent if (filled or here) and self._enabled else c.field_line
-            line = ui.px(2) if here else max(1, ui.px(1))
-            picture = ui.paint.pin_box(
-                width, height, ui.px(6), c.field, color, line, c.text if filled else "", c.muted if here else ""
-            )
-            box.configure(image=picture)
-            box.picture = picture  # type: ignore[attr-defined]
-
-    def _on_key(self, event: tkinter.Event[Any]) -> str | None:
-        if event.keysym in ("Return", "KP_Enter"):
-            self._submit()
-            return "break"
-        if event.keysym in ("Tab", "ISO_Left_Tab", "Escape") or not self._enabled:
-            return None
-        if event.keysym == "BackSpace":
-            if self._digits:
-                self._digits.pop()
-            self._tell()
-            return "break"
-        if event.char in tuple("0123456789") and not int(event.state) & CONTROL:
-            self._add(event.char)
-            return "break"
-        return None
-
-    def _on_paste(self, _event: tkinter.Event[Any]) -> str:
-        try:
-            pasted = self.clipboard_get()
-        except tkinter.TclError:
-            return "break"
-        text = "".join(pasted.split())
-        if self._enabled and text.isascii() and text.isdigit():
-            self._digits.clear()
-            self._add(text[:PIN_DIGITS])
-        return "break"
-
-    def _add(self, digits: str) -> None:
-        self._digits.extend(digits[: PIN_DIGITS - len(self._digits)])
-        self._tell()
-
-    def _tell(self) -> None:
-        self._error = False
-        self.draw()
-        self._changed(len(self._digits))
-
-
-def _digits(text: str) -> bool:
-    return text == "" or (text.isascii() and text.isdigit())
+    def _tell_too_long(self, count: int) -> None:
+        """A paste was refused whole: a cut number or link would be another one."""
+        words = ngettext(
+            "That is {count} character; this field takes at most {most}. Nothing was pasted.",
+            "That are {count} characters; this field takes at most {most}. Nothing was pasted.",
+            count,
+        )
+        text = words.format(count=f"{count:,}", most=f"{self._chars_max:,}")
+        show_toast(self._toasts, self.winfo_toplevel(), self._ui, text, "warning")

@@ -120,3 +120,45 @@ def test_closing_forgets_the_digits(sheet: Hand) -> None:
     pin = sheet.window.widgets.pin
     sheet.window.close()
     assert pin.get() == ""
+
+
+def test_nothing_moves_under_the_pointer_when_an_error_goes_or_a_choice_changes(sheet: Hand) -> None:
+    w = sheet.window.widgets
+    sheet.window.show_error("Wrong payment password. 2 attempts are left. " * 4, "pin")
+    sheet.click("choice_other")
+    sheet.settle()
+    before = (w.pay_button.winfo_rooty(), w.cancel.winfo_rooty(), sheet.window.top.winfo_height())
+    sheet.type_pin("1")
+    sheet.click("choice_full")
+    assert not sheet.shows("2 attempts are left")
+    assert (w.pay_button.winfo_rooty(), w.cancel.winfo_rooty(), sheet.window.top.winfo_height()) == before
+
+
+def test_tab_goes_from_choice_to_amount_to_account_to_password_to_button(sheet: Hand) -> None:
+    sheet.click("choice_other")
+    sheet.type_pin("123456")
+    sheet.window.find("choice_full").focus_force()
+    seen = []
+    for _turn in range(8):
+        widget = sheet._focused()
+        seen.append(getattr(widget, "action", "") or getattr(widget.master, "action", ""))
+        sheet.press("Tab")
+    assert seen == [
+        "choice_full", "choice_minimum", "choice_other", "other_amount", "account", "pin", "pay", "cancel",
+    ]  # fmt: skip
+
+
+def test_pay_rests_and_says_why_while_the_offer_may_not_be_paid(sheet: Hand) -> None:
+    sheet.type_pin("123456")
+    no_money = replace(samples.pay_model(), can_pay=False, after_text="¥ 3.00 is missing.", after_tone="danger")
+    sheet.window.show(no_money)
+    assert not sheet.window.widgets.pay_button.enabled and sheet.shows("¥ 3.00 is missing.")
+    sheet.window.show(samples.pay_model())
+    assert sheet.window.widgets.pay_button.enabled
+
+
+def test_another_language_asks_for_all_texts_anew(sheet: Hand) -> None:
+    changes: list[PaySheetForm] = []
+    sheet.window.on_change = changes.append
+    sheet.window.ui.tell()
+    assert changes
