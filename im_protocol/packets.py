@@ -235,18 +235,25 @@ class AccountsChanged(Body, frozen=True):
 
 
 class AdminCommand(Body, frozen=True):
-    """An operator's command line, on the 0600 administration socket only."""
+    """An operator's command line, on the 0600 administration socket only (see `admin` for the pages).
+
+    `token` is shown where there are no Unix sockets. `person` is who is behind the operating system's user (sudo).
+    """
 
     argv: Annotated[list[str], Meta(max_length=64)]
     stdin: bytes = b""
+    more: bool = False
+    token: Annotated[str, Meta(max_length=64)] = ""
+    person: Label = ""
 
 
 class AdminResult(Body, frozen=True):
-    """What the command printed, and its exit status."""
+    """What the command printed, and its exit status. A page without text says that the command is still at work."""
 
     status: int
     out: str
     err: str
+    more: bool = False
 
 
 OPAQUE: dict[Type, str] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import logging
 import socket
 import threading
@@ -10,6 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import IO
 
+from host.local_socket import address_of, listen_local
+from im_protocol.packets import AdminCommand
 from im_protocol.states import State
 from im_server import handlers
 from im_server.config import Settings
@@ -21,7 +24,6 @@ from im_server.directory import Directory
 from im_server.errors import StartError
 from im_server.io_thread import IoThread
 from im_server.listener import Listener, open_tcp
-from im_server.local_socket import address_of, listen_local
 from im_server.member_commands import MemberCommands
 from im_server.passwords import PasswordChecker
 from im_server.presence import PresenceHub
@@ -190,12 +192,10 @@ class Server:
         self.core.directory.add(rows)
         self.core.presence.roster_changed()
 
-    def _admin(self, argv: list[str], stdin: bytes) -> tuple[int, str, str]:
-        if self._admin_token:
-            if argv[:1] != [self._admin_token]:
-                return 1, "", "wrong token"
-            argv = argv[1:]
-        return self._members.run(argv, stdin)
+    def _admin(self, command: AdminCommand) -> tuple[int, str, str]:
+        if not hmac.compare_digest(command.token, self._admin_token):
+            return 1, "", "wrong token"
+        return self._members.run(command.argv, command.stdin)
 
     def _closed(self, core: Core, conn: Connection, reason: str) -> None:
         if conn.kind is Kind.LINK:

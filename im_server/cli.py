@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from playhouse.apsw_ext import APSWDatabase
 
+from host.local_socket import connect_local
 from im_protocol import limits
 from im_protocol.codec import Frame, decode_body, encode
 from im_protocol.connection import FrameReader
@@ -21,7 +22,6 @@ from im_protocol.packets import AdminCommand, AdminResult, Refusal, Type
 from im_server.addresses import LOOPBACK, own_addresses
 from im_server.data_folder import DataFolder
 from im_server.errors import MemberError, StartError
-from im_server.local_socket import connect_local
 from im_server.member_commands import Added, AddRequest, MemberCommands
 from im_server.store.database import open_database
 from im_server.supervisor import payment_program

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from im_protocol import codes
 from im_protocol.codec import Frame, is_known_type
 from im_protocol.errors import RemoteProtocolError
-from im_protocol.packets import Type
+from im_protocol.packets import AdminCommand, Type
 from im_protocol.states import TRANSITIONS, State
 from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
@@ -48,7 +48,7 @@ class Core:
     passwords: PasswordChecker
     throttle: Throttle
     on_payment_root: Callable[[bytes], None]
-    admin: Callable[[list[str], bytes], tuple[int, str, str]]
+    admin: Callable[[AdminCommand], tuple[int, str, str]]
     set_state: Callable[[Connection, State], None]
     signed_in: Callable[[Connection], None]
     payment_root: bytes = bytes(32)

@@ -10,6 +10,7 @@ from typing import IO
 
 import msgspec
 
+from host.files import write_private
 from im_server.errors import StartError
 
 try:
@@ -99,17 +100,6 @@ def try_lock(handle: IO[bytes]) -> bool:
     except OSError:
         return False
     return True
-
-
-def write_private(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a whole file or leave the old one: a reader never sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def read_private(path: Path) -> bytes:

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from im_server.data_folder import read_private, write_private
+from host.files import write_private
+from im_server.data_folder import read_private
 from im_server.errors import StartError
 
 _YEARS = 50  # nobody checks the date: the pin is the identity

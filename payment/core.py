@@ -9,6 +9,7 @@ from pathlib import Path
 from payment.arrears import Arrears
 from payment.audit import AuditLog
 from payment.billing import Billing
+from payment.command_log import CommandLog
 from payment.credentials import Credentials
 from payment.folder import Folder, FolderLock
 from payment.keystore import KeyStore
@@ -58,6 +59,7 @@ class Core:
             self.store, self.ledger, self.billing, self.arrears, self.limits, self.keystore.root, self.sealer
         )
         self.audit = AuditLog(self.store)
+        self.commands = CommandLog(self.store, self.sealer)
         self.verifier = Verifier(self.keystore)
         self._swept_ms = 0
 

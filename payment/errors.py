@@ -2,6 +2,7 @@
 
 PaymentError
 ├── FolderError      the data folder cannot be used: its sentence says what to do
+│   └── FolderInUse  another process works on it
 ├── OperatorError    an operator's command was refused: nothing was changed
 └── OutcomeUnknown   a commit failed: whether it is on disk is not known, so the process must end
 """
@@ -13,6 +14,10 @@ class PaymentError(Exception):
 
 class FolderError(PaymentError):
     """The data folder, a key file or the database is not fit for use."""
+
+
+class FolderInUse(FolderError):
+    """Another payment process holds the folder's lock."""
 
 
 class OperatorError(PaymentError):

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from types import TracebackType
 
-from payment.errors import FolderError
+from payment.errors import FolderError, FolderInUse
 
 try:
     import fcntl
@@ -50,7 +50,7 @@ class FolderLock:
             _lock(self._file.fileno())
         except OSError as error:
             self._file.close()
-            raise FolderError(f"another payment process works on {folder.path}") from error
+            raise FolderInUse(f"another payment process works on {folder.path}") from error
 
     def __enter__(self) -> FolderLock:
         return self

@@ -1,22 +1,27 @@
-"""CSV files of accounts, billers, customers and bills. A bad row refuses the whole file, and says where it is."""
+"""CSV files of accounts, billers, customers and bills. A bad row refuses the whole file, and says where it is.
+
+Reading and checking (`read_…`) is done on the asking thread; `load_…` runs in the writing thread's transaction.
+"""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from host.tables import Row, TableError, once, read_table
+from host.text import is_one_line
+from im_protocol.limits import BILLER_ID_MAX, BILLER_ID_MIN, ID_MAX, MEMBER_ID_MIN
 from payment.arrears import number_fits
-from payment.billing import BillerInfo
-from payment.contract.money import CurrencyError, parse_amount
+from payment.billing import BillerInfo, BillRow
+from payment.contract.messages import Bill
+from payment.contract.money import AMOUNT_MINOR_MAX, CurrencyError, parse_amount
 from payment.credentials import PinRecord, is_pin, is_weak
 from payment.errors import OperatorError
 from payment.ledger import TransferRow
@@ -24,36 +29,45 @@ from payment.operations import Operations
 
 FILE_BYTES_MAX = 64 * 2**20
 LINES_PER_BILL_MAX = 60
+_ZERO = re.compile(r"0+(\.0*)?", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _ENCODER = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Record:
-    """One line of a CSV file, by column name, with where it is."""
+    """One line of a CSV file, with readers of its cells that refuse with the place."""
 
-    file: str
-    line: int
-    values: dict[str, str]
+    row: Row
+
+    @property
+    def line(self) -> int:
+        return self.row.line
 
     def text(self, column: str, chars_max: int = 64) -> str:
         """The column's text, which must be there and not be empty."""
-        value = self.optional(column, "")
+        value = self.optional(column, "", chars_max)
         if not value:
             raise self.error(column, "is empty")
-        if len(value) > chars_max:
-            raise self.error(column, f"has more than {chars_max} characters")
         return value
 
-    def optional(self, column: str, default: str) -> str:
+    def optional(self, column: str, default: str, chars_max: int = 64) -> str:
         """The column's text, or `default` where it is empty or not there."""
-        return self.values.get(column, "").strip() or default
+        value = self.row.values.get(column, "")
+        if len(value) > chars_max:
+            raise self.error(column, f"has {len(value)} characters, and {chars_max} at most are allowed")
+        if not is_one_line(value):
+            raise self.error(column, "has a control character")
+        return value or default
 
-    def number(self, column: str) -> int:
-        """A whole number in ASCII digits."""
-        text = self.text(column)
+    def number(self, column: str, least: int, most: int) -> int:
+        """A whole number in ASCII digits within a range."""
+        text = self.text(column, 200)
         if not (text.isascii() and text.isdigit()):
             raise self.error(column, f"{text!r} is not a whole number")
+        if len(text) > 30 or not least <= int(text) <= most:
+            raise self.error(column, f"{text} is not within {least} to {most}")
         return int(text)
 
     def minor(self, column: str, currency: str) -> int:
@@ -65,52 +79,46 @@ class Record:
         except ValueError as error:
             raise self.error(column, f"{self.text(column)!r}: {error}") from None
 
+    def minor_or_zero(self, column: str, currency: str) -> int:
+        """The same where nothing or zero is allowed."""
+        return 0 if _ZERO.fullmatch(self.optional(column, "0")) else self.minor(column, currency)
+
     def day(self, column: str) -> str:
         """A date as YYYY-MM-DD."""
         text = self.text(column)
         try:
+            if not _DAY.fullmatch(text):
+                raise ValueError
             return date.fromisoformat(text).isoformat()
         except ValueError:
             raise self.error(column, f"{text!r} is not a date like 2026-01-31") from None
 
     def error(self, column: str, what: str) -> OperatorError:
         """The refusal of the whole file."""
-        return OperatorError(f"{self.file} line {self.line}, column {column}: {what}; nothing was loaded")
+        return OperatorError(f"{self.row.error(column, what)}; nothing was loaded")
 
 
-def read_csv(path: Path, columns: tuple[str, ...]) -> list[Record]:
-    """All records of a UTF-8 file (with or without a byte order mark) whose first line names these columns at least.
+@dataclass(frozen=True)
+class Columns:
+    """What one kind of file has: columns that must be there, that may, and that together stand once."""
 
-    Raises OperatorError naming file, line and column.
-    """
+    needed: tuple[str, ...]
+    known: tuple[str, ...]
+    once: tuple[str, ...] = ()
+
+
+def read_csv(file: str, content: bytes, columns: Columns) -> tuple[list[Record], str]:
+    """All records, and a note on columns that are not used. Raises OperatorError naming file, line and column."""
+    if len(content) > FILE_BYTES_MAX:
+        raise OperatorError(f"{file} is larger than {FILE_BYTES_MAX >> 20} MiB; nothing was loaded")
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise OperatorError(f"{path.name} is larger than {FILE_BYTES_MAX >> 20} MiB; nothing was loaded")
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise OperatorError(f"{path} cannot be read: {error.strerror}; nothing was loaded") from None
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise OperatorError(f"{path.name} line {line} is not UTF-8; nothing was loaded") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        return list(_records(path.name, reader, columns))
-    except csv.Error as error:
-        raise OperatorError(f"{path.name} line {reader.line_num}: {error}; nothing was loaded") from None
-
-
-def _records(file: str, reader: Iterator[list[str]], columns: tuple[str, ...]) -> Iterator[Record]:
-    names = [name.strip() for name in next(reader, [])]
-    for column in columns:
-        if column not in names:
-            raise OperatorError(f"{file} line 1: column {column} is missing; nothing was loaded")
-    for row in reader:
-        line: int = reader.line_num  # type: ignore[attr-defined]
-        if not any(cell.strip() for cell in row):
-            continue
-        if len(row) != len(names):
-            raise OperatorError(f"{file} line {line}: {len(row)} columns, not {len(names)}; nothing was loaded")
-        yield Record(file, line, dict(zip(names, row, strict=True)))
+        table = read_table(file, content, columns.needed, columns.known)
+        if columns.once:
+            once(table.rows, columns.once)
+    except TableError as error:
+        raise OperatorError(f"{error}; nothing was loaded") from None
+    note = f"{file}: these columns are not used: {', '.join(table.unused)}\n" if table.unused else ""
+    return [Record(row) for row in table.rows], note
 
 
 def _at(record: Record, column: str, work: Callable[[], _T]) -> _T:
@@ -123,10 +131,26 @@ def _at(record: Record, column: str, work: Callable[[], _T]) -> _T:
 
 # ---- accounts, billers, customers ------------------------------------------------------------------------------
 
-ACCOUNT_COLUMNS = ("member_id", "name", "pin", "balance")
-BILLER_COLUMNS = ("id", "name")
-CUSTOMER_COLUMNS = ("biller_id", "customer_number", "place")
-BILL_COLUMNS = ("biller_id", "customer_number", "period", "title", "line_text", "line_amount", "due_on")
+ACCOUNT_COLUMNS = Columns(
+    ("member_id", "name", "pin", "balance"),
+    ("member_id", "name", "pin", "balance", "currency"),
+    ("member_id", "currency"),
+)
+BILLER_COLUMNS = Columns(
+    ("id", "name"), ("id", "name", "icon", "rule", "currency", "number_rule", "number_hint"), ("id",)
+)
+CUSTOMER_COLUMNS = Columns(
+    ("biller_id", "customer_number", "place"),
+    ("biller_id", "customer_number", "place", "member_id"),
+)
+BILL_COLUMNS = Columns(
+    ("biller_id", "customer_number", "period", "title", "line_text", "line_amount", "due_on"),
+    (
+        *("biller_id", "customer_number", "period", "title", "line_text", "line_amount", "due_on"),
+        *("bill_ref", "minimum", "occurrence"),
+    ),
+)
+COLUMNS = {"account": ACCOUNT_COLUMNS, "biller": BILLER_COLUMNS, "customer": CUSTOMER_COLUMNS, "bill": BILL_COLUMNS}
 
 
 def checked_pins(records: list[Record]) -> list[str]:
@@ -141,12 +165,11 @@ def checked_pins(records: list[Record]) -> list[str]:
 def load_accounts(operations: Operations, records: list[Record], pins: list[PinRecord]) -> int:
     """Opens an account for each record, with its balance as a first top-up."""
     for record, pin in zip(records, pins, strict=True):
-        member_id, name = record.number("member_id"), record.text("name")
+        member_id, name = record.number("member_id", MEMBER_ID_MIN, ID_MAX - 1), record.text("name")
         currency = record.optional("currency", "CNY")
         _at(record, "member_id", partial(operations.open_account, member_id, name, currency, pin))
-        if record.optional("balance", "0").strip("0.") != "":
-            record.minor("balance", currency)
-            operations.top_up(member_id, record.text("balance"), currency)
+        if record.minor_or_zero("balance", currency):
+            _at(record, "balance", partial(operations.top_up, member_id, record.text("balance"), currency))
     return len(records)
 
 
@@ -154,13 +177,13 @@ def load_billers(operations: Operations, records: list[Record]) -> int:
     """Adds billers, or changes those that are there."""
     for record in records:
         wanted = BillerInfo(
-            record.number("id"),
+            record.number("id", BILLER_ID_MIN, BILLER_ID_MAX),
             record.text("name"),
             record.optional("icon", "other"),
             record.optional("rule", "exact"),  # type: ignore[arg-type]
             record.optional("currency", "CNY"),
-            record.optional("number_rule", ""),
-            record.optional("number_hint", ""),
+            record.optional("number_rule", "", 200),
+            record.optional("number_hint", "", 200),
             0,
         )
         _at(record, "id", partial(operations.put_biller, wanted, may_exist=True))
@@ -169,21 +192,37 @@ def load_billers(operations: Operations, records: list[Record]) -> int:
 
 def load_customers(operations: Operations, records: list[Record]) -> int:
     """Adds customers, or changes their places; with a member id, binds that member to the number."""
+    places: dict[tuple[int, str], Record] = {}
+    bound: dict[tuple[int, int], Record] = {}
     for record in records:
         biller = _biller(operations, record)
         number = _customer_number(record, biller)
-        _put_customer(operations, biller.id, number, record.optional("place", "")[:64])
+        _same_place(places.setdefault((biller.id, number), record), record)
+        _put_customer(operations, biller.id, number, record.optional("place", ""))
         if record.optional("member_id", ""):
-            operations.core.arrears.remember(record.number("member_id"), biller.id, number)
+            member_id = record.number("member_id", MEMBER_ID_MIN, ID_MAX - 1)
+            first = bound.setdefault((member_id, biller.id), record)
+            if first is not record:
+                raise record.error(
+                    "member_id", f"member {member_id} has a number of {biller.name} in line {first.line}"
+                )
+            operations.core.arrears.remember(member_id, biller.id, number)
         operations.changes.customers.add((biller.id, number))
     operations.log("customer import", f"{len(records)} customers")
     return len(records)
 
 
+def _same_place(first: Record, record: Record) -> None:
+    """Several members may share a customer number, each in a line of its own; its place is one."""
+    if first.optional("place", "") != record.optional("place", ""):
+        raise record.error("place", f"differs from line {first.line} of the same customer number")
+
+
 def _biller(operations: Operations, record: Record) -> BillerInfo:
-    biller = operations.core.billing.billers.get(record.number("biller_id"))
+    biller_id = record.number("biller_id", BILLER_ID_MIN, BILLER_ID_MAX)
+    biller = operations.core.billing.billers.get(biller_id)
     if biller is None:
-        raise record.error("biller_id", f"there is no biller {record.number('biller_id')}")
+        raise record.error("biller_id", f"there is no biller {biller_id}")
     return biller
 
 
@@ -197,9 +236,7 @@ def _customer_number(record: Record, biller: BillerInfo) -> str:
 def _put_customer(operations: Operations, biller_id: int, number: str, place: str) -> None:
     known = operations.core.arrears.customer(biller_id, number)
     credit = known[1] if known else 0
-    operations.core.store.insert(
-        "customer", biller_id=biller_id, customer_number=number, place=place, credit=credit
-    )
+    operations.core.store.insert("customer", biller_id=biller_id, customer_number=number, place=place, credit=credit)
 
 
 # ---- bills -----------------------------------------------------------------------------------------------------
@@ -210,13 +247,13 @@ def load_bills(operations: Operations, records: list[Record]) -> tuple[int, int]
     bills: dict[tuple[int, str], list[Record]] = {}
     for record in records:
         biller = _biller(operations, record)
-        reference = record.optional("bill_ref", "")[:64] or _reference(record)
+        reference = record.optional("bill_ref", "") or _reference(record)
         bills.setdefault((biller.id, reference), []).append(record)
     new = 0
     for (_, reference), lines in bills.items():
         new += _put_bill(operations, reference, lines)
     if new:
-        operations.log("bill import", f"{new} bills", records[0].file)
+        operations.log("bill import", f"{new} bills", records[0].row.file)
     return new, len(bills) - new
 
 
@@ -242,18 +279,23 @@ def _put_bill(operations: Operations, reference: str, records: list[Record]) -> 
         for column in ("customer_number", "title", "period", "due_on"):
             if record.text(column) != first.text(column):
                 raise record.error(column, f"differs from line {first.line} of the same bill {reference}")
+        if record.optional("minimum", first.optional("minimum", "")) != first.optional("minimum", ""):
+            raise record.error("minimum", f"differs from line {first.line} of the same bill {reference}")
     if len(records) > LINES_PER_BILL_MAX:
         raise first.error("bill_ref", f"a bill has at most {LINES_PER_BILL_MAX} lines")
     lines = [(record.text("line_text"), record.minor("line_amount", biller.currency)) for record in records]
     total = sum(minor for _, minor in lines)
-    minimum = first.minor("minimum", biller.currency) if first.optional("minimum", "") else 0
+    if total > AMOUNT_MINOR_MAX:
+        raise first.error("line_amount", f"bill {reference} is larger than anybody may pay")
+    minimum = first.minor_or_zero("minimum", biller.currency)
     if minimum > total:
         raise first.error("minimum", "is more than the bill")
-    bill = {**head, "lines": _ENCODER.encode(lines), "total": total, "minimum": minimum}
+    bill: dict[str, Any] = {**head, "lines": _ENCODER.encode(lines), "total": total, "minimum": minimum}
     if _is_known(operations, bill, first):
         return 0
     row = core.store.one("SELECT coalesce(max(id), 0) + 1 FROM bill")
     assert row is not None
+    _assert_deliverable(operations, BillRow(id=row[0], cancelled=0, paid=0, **bill), biller, first)
     core.store.insert_new("bill", id=row[0], cancelled=0, paid=0, **bill)
     number = str(head["customer_number"])
     if core.arrears.customer(biller.id, number) is None:
@@ -261,6 +303,15 @@ def _put_bill(operations: Operations, reference: str, records: list[Record]) -> 
     _use_credit(operations, biller, row[0], number, total)
     operations.changes.customers.add((biller.id, number))
     return 1
+
+
+def _assert_deliverable(operations: Operations, bill: BillRow, biller: BillerInfo, record: Record) -> None:
+    """What is stored is checked by the rules of whoever will read it: the type that carries it to members."""
+    try:
+        message = operations.core.billing.to_message(bill, biller.rule)
+        msgspec.msgpack.decode(_ENCODER.encode(message), type=Bill)
+    except msgspec.ValidationError as error:
+        raise record.error("title", f"the bill cannot be shown to members: {error}") from None
 
 
 def _is_known(operations: Operations, bill: dict[str, object], record: Record) -> bool:

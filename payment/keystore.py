@@ -56,13 +56,22 @@ class KeyStore:
             self._body_until_ms = now_ms + 3_600_000
         return self._body
 
+    @property
+    def next_id(self) -> int:
+        """The id that the next rotation gives."""
+        return (self._entries[-1].key_id + 1) % 256 if self._entries else 1
+
+    def has(self, key_id: int) -> bool:
+        """Whether a key of this id is listed, retired or not."""
+        return key_id in self._keys
+
     def rotate(self, now_ms: int, *, overlap_ms: int) -> int:
         """A new sealing key from now; the ones before it end after `overlap_ms`. Gives the new key id."""
         used = [e.key_id for e in self._entries]
         kept = [e for e in self._entries if now_ms <= e.not_after_ms + keys.CLOCK_SKEW_MS][-(keys.CONFIGS_MAX - 1) :]
         for entry in kept:
             entry.not_after_ms = min(entry.not_after_ms, now_ms + overlap_ms)
-        key_id = (used[-1] + 1) % 256 if used else 1
+        key_id = self.next_id
         self._folder.secret(f"keys/sealing-{key_id}.key")
         entries = [*kept, _Entry(key_id, now_ms, now_ms + LIFE_MS)]
         write_secret(self._index, msgspec.json.encode(entries))

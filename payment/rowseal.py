@@ -19,6 +19,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("total", "minimum", "currency", "due_on", "cancelled"),
     ),
     "result": ("member_id", "payment_id", "fingerprint", "transfer_no", "result", "at_ms"),
+    "operation": ("id", "fingerprint", "at_ms", "who", "out"),
     "pin": ("account_id", "record_id", "salt", "hash", "set_at_ms", "set_by"),
     "attempt": ("member_id", "account_number", "tries", "locks", "locked_until_ms"),
     "limit": ("account_id", "single_max", "daily_max", "per_minute_max"),

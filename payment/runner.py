@@ -54,9 +54,10 @@ class Runner:
         self._billers = self._contacts()
 
     def run(self) -> None:
-        """Serves until SIGTERM, SIGINT, or the end of standard input."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._inbox.put(None))
+        """Serves until SIGTERM, SIGINT, SIGHUP, or the end of standard input."""
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: self._inbox.put(None))
         threading.Thread(target=self._watch_stdin, name="stdin", daemon=True).start()
         self._admin.start()
         if self._link:

@@ -179,6 +179,20 @@ class Audit(Row):
     hash = BlobField()
 
 
+class Operation(Row):
+    """A command of an operator that was carried out, by the command's own id: see command_log."""
+
+    id = TextField(primary_key=True)
+    fingerprint = BlobField()
+    at_ms = BigIntegerField()
+    who = TextField()
+    out = TextField()
+    seal = BlobField()
+
+    class Meta:
+        without_rowid = True
+
+
 class Pin(Row):
     """A payment password: HMAC(pepper, scrypt(pin, salt)). `record_id` is new with every change."""
 
@@ -250,6 +264,7 @@ MODELS: list[type[Row]] = [
     Result,
     Head,
     Audit,
+    Operation,
     Pin,
     Attempt,
     Limit,
@@ -264,7 +279,7 @@ INDEXES = (
 """Few on purpose: every index whose order is not that of the inserts dirties a page for each payment, and pages
 are what a commit costs. Receipts of a member are found by the key of `result`, open bills by the key of `bill`."""
 
-IMMUTABLE = ("transfer", "result", "head", "audit")
+IMMUTABLE = ("transfer", "result", "head", "audit", "operation")
 """Tables whose rows are never changed: the database refuses it, whoever asks."""
 
 

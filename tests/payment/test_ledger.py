@@ -24,7 +24,7 @@ def used(house: House) -> House:
     ):
         assert isinstance(house.ask(LIN, order), Paid)
     house.do("refund", "--transfer", "3", "--amount", "1.00", "--why", "test")
-    house.do("limits", "set", "--single", "900.00")
+    house.do("limits", "set", "--single", "900.00", "--id", "limits-1")
     house.ask(LIN, house.order(LIN, minor=7))
     house.ask(LIN, house.order(LIN, pin=WRONG_PIN))
     house.restart()  # signs the chain's head

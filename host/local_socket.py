@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from im_server.data_folder import write_private
+from host.files import write_private
 
 HAS_UNIX_SOCKETS = hasattr(socket, "AF_UNIX")
 _UNIX_PATH_BYTES_MAX = 100  # the system's own limit is 104 to 108

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from im_server import local_socket
+from host import local_socket
 from im_server.app import Server
 from im_server.config import Settings
 from im_server.data_folder import DataFolder
