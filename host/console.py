@@ -71,6 +71,14 @@ class Console:
         """One line on standard error, with the program's name before it."""
         print(f"{self.program}: {' '.join(sentence for sentence in sentences if sentence)}", file=sys.stderr)
 
+    def gave_up(self, text: str) -> int:
+        """An error ends the command. Gives the status that is true: a refusal only while nothing was sent."""
+        if self._sent:
+            self.say(text, self.words.unknown, self._advice)
+            return UNKNOWN
+        self.say(text)
+        return REFUSED if self._decided is None else self._decided
+
     # ---- the ways out -----------------------------------------------------------------------------------------
 
     def _stopped(self) -> int:

@@ -55,7 +55,8 @@ def kept(folder: Path, contents: bytes, make_secrets: Callable[[], dict[str, str
 
     Raises OSError: then nothing may be sent.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in (folder.parent, folder):
+        part.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = hashlib.sha256(contents).hexdigest()[:32]
     for number in range(AT_ONCE_MAX):
         path = folder / f"{name}-{number}.json"

@@ -8,11 +8,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from host.console import STATUSES_TEXT, Console, run
 from im_protocol.invite import Invite
 from im_protocol.words import key_words
 from im_server import cli
@@ -39,25 +39,22 @@ PAYMENT_COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit status: 0 done, 1 refused or failed, 2 usage."""
-    argv = sys.argv[1:] if argv is None else argv
+    """Runs one command line. Gives the exit status (see host.console)."""
+    words = sys.argv[1:] if argv is None else argv
+    return run("billbuddy-server", lambda console: _main(console, words), ends_process=argv is None)
+
+
+def _main(console: Console, argv: list[str]) -> int:
     passed_on = _payment_argv(argv)
-    if passed_on is not None:
-        data, command = passed_on
-        return _guarded(lambda: cli.payment_command(DataFolder(Path(data)), command))
-    args = _parser().parse_args(argv)
-    folder = DataFolder(Path(args.data))
-    return _guarded(lambda: args.run(folder, args))
-
-
-def _guarded(run: Callable[[], int]) -> int:
     try:
-        return run()
+        if passed_on is not None:
+            data, command = passed_on
+            return cli.payment_command(DataFolder(Path(data)), command)
+        args = _parser().parse_args(argv)
+        args.console = console
+        return int(args.run(DataFolder(Path(args.data)), args))
     except (ServerError, OSError, ValueError) as error:
-        print(f"billbuddy-server: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        return console.gave_up(str(error))
 
 
 def _payment_argv(argv: list[str]) -> tuple[str, list[str]] | None:
@@ -66,12 +63,16 @@ def _payment_argv(argv: list[str]) -> tuple[str, list[str]] | None:
         return argv[1], argv[2:]
     if len(argv) >= 2 and argv[0].startswith("--data=") and argv[1] in PAYMENT_COMMANDS:
         return argv[0].removeprefix("--data="), argv[1:]
+    if argv and argv[0] in PAYMENT_COMMANDS and {"-h", "--help"} & set(argv):
+        return ".", argv  # help needs no folder, and makes none
     return None
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="billbuddy-server", description="The BillBuddy server and its operator's commands."
+        prog="billbuddy-server",
+        description="The BillBuddy server and its operator's commands.",
+        epilog=STATUSES_TEXT,
     )
     parser.add_argument("--data", required=True, metavar="DIR", help="the data folder")
     parser.add_argument("--version", action="version", version=VERSION)
@@ -141,8 +142,9 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
     start_logging(folder.log)
     server = Server(folder, name=args.name, host=host, port=port, payment_argv=() if args.chat_only else None)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stop.set())
     server.facts.hosts = args.advertise or ([] if server.host in EVERY_ADDRESS else [server.host])
     server.start()
     try:

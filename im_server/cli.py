@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 from playhouse.apsw_ext import APSWDatabase
 
+from host.console import UNKNOWN
 from host.local_socket import connect_local
 from im_protocol import limits
-from im_protocol.codec import Frame, decode_body, encode
+from im_protocol.admin import ResultReader, command_pages
+from im_protocol.codec import decode_body, encode
 from im_protocol.connection import FrameReader
 from im_protocol.invite import Invite
 from im_protocol.packets import AdminCommand, AdminResult, Refusal, Type
@@ -27,8 +29,8 @@ from im_server.store.database import open_database
 from im_server.supervisor import payment_program
 from im_server.tls import ensure_certificate
 
+PROGRAM = "billbuddy-server"
 ADMIN_SECONDS_MAX = 600  # importing thousands of members hashes thousands of passwords
-_ADMIN_BODY_BYTES_MAX = 16 * 1024 * 1024
 _ADD_AT_ONCE = 500  # members in one command: their JSON stays under one body
 
 
@@ -68,11 +70,31 @@ def add_members(folder: DataFolder, requests: list[AddRequest]) -> list[Added]:
 
 
 def payment_command(folder: DataFolder, argv: list[str], stdin: bytes | None = None) -> int:
-    """Run a command of the payment subsystem, its output and status as if it were ours. `stdin` None: ours as well."""
-    folder.prepare()
-    command = [*payment_program(), "--data", str(folder.payment), *argv]
-    sys.stdout.flush()
-    return subprocess.run(command, input=stdin, check=False).returncode
+    """Run a command of the payment subsystem, its output and status as if it were ours. `stdin` None: ours as well.
+
+    A signal goes on to it: only that process knows whether its command was sent, and says so.
+    """
+    child = subprocess.Popen(_payment_line(folder, argv), stdin=None if stdin is None else subprocess.PIPE)
+    try:
+        child.communicate(stdin)
+    except KeyboardInterrupt:
+        child.terminate()
+        child.wait()
+    return _status_of(child.returncode)
+
+
+def _payment_line(folder: DataFolder, argv: list[str]) -> list[str]:
+    return [*payment_program(), "--data", str(folder.payment), "--program", PROGRAM, *argv]
+
+
+def _status_of(returncode: int) -> int:
+    if returncode >= 0:
+        return returncode
+    sys.stderr.write(
+        f"{PROGRAM}: the payment program was killed (signal {-returncode}). Whether it was done is not known yet. "
+        "Give the same command again: it is not done twice.\n"
+    )
+    return UNKNOWN
 
 
 def audit(folder: DataFolder, action: str, subject: str, why: str) -> None:
@@ -120,8 +142,7 @@ def reach_of(invite: Invite) -> str:
 
 def _payment_root(folder: DataFolder) -> str:
     """The payment key of a server that never ran: the subsystem makes it and tells it. Raises StartError."""
-    command = [*payment_program(), "--data", str(folder.payment), "receipts", "root"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    asked = subprocess.run(_payment_line(folder, ["receipts", "root"]), capture_output=True, text=True, check=False)
     for line in asked.stdout.splitlines():
         name, _, value = line.partition(": ")
         if name == "root key":
@@ -154,21 +175,20 @@ def _ask_server(folder: DataFolder, argv: list[str], stdin: bytes) -> tuple[int,
             "Try again when it has started, or stop it."
         ) from error
     with sock:
-        command = AdminCommand([token, *argv] if token else argv, stdin)
-        sock.sendall(encode(Type.ADMIN_COMMAND, command, request_id=1))
-        frame = _one_frame(sock)
-    if frame.type == Type.REFUSAL:
-        raise MemberError(decode_body(frame, Refusal).message)
-    result = decode_body(frame, AdminResult)
+        for page in command_pages(AdminCommand(argv, stdin, token=token)):
+            sock.sendall(encode(Type.ADMIN_COMMAND, page, request_id=1))
+        result = _read_result(sock)
     return result.status, result.out, result.err
 
 
-def _one_frame(sock: socket.socket) -> Frame:
-    reader = FrameReader(_ADMIN_BODY_BYTES_MAX)
+def _read_result(sock: socket.socket) -> AdminResult:
+    reader, pages = FrameReader(), ResultReader()
     while data := sock.recv(65_536):
-        frames = reader.receive_data(data)
-        if frames:
-            return frames[0]
+        for frame in reader.receive_data(data):
+            if frame.type == Type.REFUSAL:
+                raise MemberError(decode_body(frame, Refusal).message)
+            if (result := pages.feed(frame)) is not None:
+                return result
     raise StartError("The server stopped before it answered.")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import apsw
 
-from host.console import DONE, REFUSED, UNKNOWN, Console
+from host.console import DONE, REFUSED, Console
 from host.kept import Kept, kept
 from host.streams import failure_of
 from im_protocol.packets import AdminCommand, AdminResult
@@ -32,7 +32,7 @@ from payment.people import current_user, person, who
 STARTING_SECONDS_MAX = 10
 """How long a service that holds the folder, but does not listen yet, is waited for."""
 
-_POLL_SECONDS = 0.1
+_POLL_MS, _MS_PER_SECOND = 100, 1_000
 _PIN_BYTES_MAX = 1_024
 
 
@@ -75,11 +75,9 @@ def carry_out(console: Console, data: Path, argv: list[str], program: str) -> in
                 held.enter_context(_with_id(data, command))
             return _sent(console, data, command)
     except OutcomeUnknown as error:
-        console.say(f"{error}.", console.words.unknown if args.writes else "", _again(command))
-        return UNKNOWN if args.writes else REFUSED
+        return console.gave_up(f"{error}.")
     except FolderError as error:
-        console.say(str(error))
-        return REFUSED
+        return console.gave_up(str(error))
 
 
 def _prepared(args: argparse.Namespace, argv: list[str]) -> _Command:
@@ -176,7 +174,7 @@ def _result(data: Path, command: _Command, sent: Callable[[], None]) -> AdminRes
             except FolderError:
                 if time.monotonic() > until:
                     raise
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_MS / _MS_PER_SECOND)
             continue
         return _alone(core, command, sent)
 
