@@ -96,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         windows.run()
     finally:
         application.stop()
+        windows.destroy()
     return 0
 
 

@@ -27,7 +27,6 @@ class Timings:
     ask_again_first_seconds: float = 1.0  # a payment still being decided is asked after, again and again
     ask_again_max_seconds: float = 30.0
     overview_again_seconds: float = 5.0  # while the payment service is away
-    drain_milliseconds: int = 25
     keepalive_seconds: float = 0.0  # 0: what the server's WELCOME says
 
 

@@ -17,14 +17,22 @@ class Inbox:
     def __init__(self, items_max: int = INBOX_ITEMS_MAX) -> None:
         self.items_max = items_max
         self.on_room: Callable[[], None] = lambda: None
+        self.on_item: Callable[[], None] = lambda: None  # called on the thread that put an item into the empty queue
         self._items: deque[Any] = deque()
         self._changed = threading.Condition()  # guards _items
 
     def put(self, item: object) -> None:
         """Adds an item; never blocks (the network thread asks `is_full` before it reads more)."""
         with self._changed:
+            first = not self._items
             self._items.append(item)
             self._changed.notify()
+        if first:
+            self.on_item()
+
+    @property
+    def has_items(self) -> bool:
+        return bool(self._items)
 
     @property
     def is_full(self) -> bool:

@@ -63,6 +63,7 @@ class Session:
         self.me: SignedIn | None = None
         self.up: Up | None = None
         self.signed_in = False
+        self.on_sooner: Callable[[], None] = lambda: None  # something is due earlier than what was due first
         self._transport = transport
         self._inbox = inbox
         self._clock = clock
@@ -132,7 +133,10 @@ class Session:
             done(Refusal(NOT_CONNECTED, "there is no connection to the server"))
             return
         self._waiting[request_id] = done
-        heapq.heappush(self._deadlines, (self._clock() + (seconds or self.timings.request_seconds), request_id))
+        due = self._clock() + (seconds or self.timings.request_seconds)
+        heapq.heappush(self._deadlines, (due, request_id))
+        if self._deadlines[0][1] == request_id:
+            self.on_sooner()
 
     def post(self, packet_type: Type, body: Body | None = None, *, receiver_id: int = SERVER_ID) -> bool:
         """Sends a packet that has no answer."""
@@ -146,6 +150,8 @@ class Session:
         """Calls `work` from a later `pump`."""
         self._timer_count += 1
         heapq.heappush(self._timers, (self._clock() + seconds, self._timer_count, work))
+        if self._timers[0][1] == self._timer_count:
+            self.on_sooner()
 
     def cancel_timers(self) -> None:
         """Forgets all work of `call_after`: whoever wanted it is gone."""
@@ -166,6 +172,13 @@ class Session:
         if errors:
             raise errors[0]
         return len(items)
+
+    def seconds_to_next(self) -> float | None:
+        """How long until `pump` has something to do by the clock; None when nothing is waited for."""
+        while self._deadlines and self._deadlines[0][1] not in self._waiting:
+            heapq.heappop(self._deadlines)  # answered in time
+        due = [heap[0][0] for heap in (self._deadlines, self._timers) if heap]
+        return max(0.0, min(due) - self._clock()) if due else None
 
     def _handle(self, item: object) -> None:
         if isinstance(item, Arrived):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,16 +11,13 @@ from desktop_client.events import SessionEnded
 from desktop_client.presenters.chat import ChatPresenter
 from desktop_client.presenters.login import LoginPresenter
 from desktop_client.presenters.payment import BillPresenter
+from desktop_client.presenters.pulse import Pulse
 from desktop_client.presenters.roster import RosterPresenter
 from desktop_client.presenters.views import LoginForm, Windows
 from desktop_client.presenters.wallet import WalletPresenter
 from desktop_client.profile import Profile
 from desktop_client.wording import problem
 from im_protocol.limits import BILLER_ID_MAX, PAYMENT_ID
-
-log = logging.getLogger(__name__)
-
-BUSY_MILLISECONDS = 5  # between two turns while much arrives
 
 
 class Application:
@@ -43,13 +39,13 @@ class Application:
         self.conversations: dict[int, ChatPresenter | BillPresenter | WalletPresenter] = {}
         self._downloads = downloads or _downloads
         self._stopped = False
-        self._cancel_tick: Callable[[], None] = lambda: None
+        self._pulse = Pulse(self.client, windows)
         self.client.bus.subscribe(SessionEnded, self._on_ended)
 
     def start(self, password: str = "") -> None:
         """Shows the login window; with a password (of scripts and demonstrations) it signs in by itself."""
         self._show_login()
-        self._tick()
+        self._pulse.start()
         options = self.client.options
         if password and self.login is not None:
             member = options.member_id or self.client.profile.last_member
@@ -59,7 +55,7 @@ class Application:
         """Ends everything. Safe to call twice."""
         if not self._stopped:
             self._stopped = True
-            self._cancel_tick()
+            self._pulse.stop()
             self.client.close()
 
     def open_contact(self, contact_id: int) -> None:
@@ -87,17 +83,6 @@ class Application:
         self._close_windows()
         self.client.sign_out()
         self._show_login()
-
-    def _tick(self) -> None:
-        if self._stopped:
-            return
-        handled = 0
-        try:
-            handled = self.client.pump()
-        except Exception:  # the loop goes on after any mistake of one window
-            log.exception("handling what the network brought failed")
-        wait = BUSY_MILLISECONDS if handled else self.client.timings.drain_milliseconds
-        self._cancel_tick = self.windows.call_later(wait, self._tick)
 
     def _show_login(self) -> None:
         self.login = LoginPresenter(self.client, self.windows, self._on_signed_in)

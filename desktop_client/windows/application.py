@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import tkinter
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class TkWindows:
         self._roster: RosterWindow | None = None
         self._work: deque[Callable[[], None]] = deque()
         self._ended = False
+        self._pipe_lock = threading.Lock()  # guards _pipe, which other threads write to
         self._watch_work()
 
     # -- Windows
@@ -115,9 +117,8 @@ class TkWindows:
     # -- for the program and for drivers
 
     def run(self) -> None:
-        """The event loop, until `quit`."""
+        """The event loop, until `quit`; then comes `destroy`."""
         self.root.mainloop()
-        self.destroy()
 
     def destroy(self) -> None:
         """After `quit`: nothing that was put off may run on windows that are gone."""
@@ -184,13 +185,12 @@ class TkWindows:
             self.root.after(POLL_MS, self._poll)
 
     def _wake(self) -> None:
-        if self._pipe is not None:
-            try:
-                os.write(self._pipe[1], b"!")
-            except BlockingIOError:
-                log.debug("the wake-up pipe is full, so Tk is about to look anyway")
-            except OSError:
-                log.debug("work came after the end")
+        with self._pipe_lock:
+            if self._pipe is not None:
+                try:
+                    os.write(self._pipe[1], b"!")
+                except BlockingIOError:
+                    log.debug("the wake-up pipe is full, so Tk is about to look anyway")
 
     def _on_wake(self) -> None:
         if self._pipe is not None:
@@ -213,7 +213,8 @@ class TkWindows:
 
     def _stop_watching(self) -> None:
         if self._pipe is not None:
-            pipe, self._pipe = self._pipe, None
-            self.root.deletefilehandler(pipe[0])
+            self.root.deletefilehandler(self._pipe[0])
+            with self._pipe_lock:
+                pipe, self._pipe = self._pipe, None
             for end in pipe:
                 os.close(end)

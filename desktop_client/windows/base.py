@@ -135,7 +135,10 @@ class BaseWindow:
         self.top.focus_force()
 
     def is_open(self) -> bool:
-        return bool(self.top.winfo_exists())
+        try:
+            return bool(self.top.winfo_exists())
+        except tkinter.TclError:  # the whole application is gone
+            return False
 
     def close(self) -> None:
         self._stop_watching()

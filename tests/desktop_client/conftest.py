@@ -22,7 +22,6 @@ QUICK = Timings(
     backoff_max_seconds=0.1,
     ask_again_first_seconds=0.02,
     ask_again_max_seconds=0.1,
-    drain_milliseconds=1,
 )
 
 
