@@ -6,6 +6,8 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -46,24 +48,23 @@ class LiveMessages:
 
     def __init__(self) -> None:
         self.last_sequence = 0
-        self.messages: dict[bytes, ChatMessage] = {}
+        self.messages: dict[tuple[int, bytes], ChatMessage] = {}
 
     def set_last_sequence(self, sequence: int) -> None:
         self.last_sequence = sequence
 
     def add_message(self, m: ChatMessage) -> bool:
-        new = m.message_id not in self.messages
-        self.messages.setdefault(m.message_id, m)
-        return new
+        return self.messages.setdefault((m.sender_id, m.message_id), m) is m
 
-    def set_message(self, message_id: bytes, state: MessageState, sequence: int = 0, at_ms: int = 0) -> None:
-        m = self.messages[message_id]
-        self.messages[message_id] = ChatMessage(
-            m.message_id, m.peer_id, m.own, m.text, at_ms or m.at_ms, sequence or m.sequence, state
-        )
+    def set_message(
+        self, message_id: bytes, state: MessageState, sequence: int = 0, at_ms: int = 0, sender_id: int = 0
+    ) -> None:
+        m = self.messages[sender_id, message_id]
+        changed = replace(m, state=state, sequence=sequence or m.sequence, at_ms=at_ms or m.at_ms)
+        self.messages[sender_id, message_id] = changed
 
-    def message(self, message_id: bytes) -> ChatMessage | None:
-        return self.messages.get(message_id)
+    def message(self, message_id: bytes, sender_id: int = 0) -> ChatMessage | None:
+        return self.messages.get((sender_id, message_id))
 
     def unsent(self) -> list[ChatMessage]:
         return [m for m in self.messages.values() if m.state == "sending"]
@@ -73,6 +74,21 @@ class LiveMessages:
 
     def set_unread(self, peer_id: int, count: int) -> None:
         """Nothing is counted: it was printed."""
+
+    def id_at(self, sequence: int) -> bytes:
+        return b""
+
+    def begin_era(self, server_last: int) -> None:
+        self.last_sequence = server_last
+
+    def agrees(self, message: ChatMessage) -> None:
+        """Nothing is kept that could be compared."""
+
+    def end_reading_anew(self) -> list[ChatMessage]:
+        return []
+
+    def atomic(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
 
 class Runner:
@@ -164,9 +180,7 @@ def check_before_connecting(options: argparse.Namespace) -> None:
 def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal) -> Result:
     """Signs in, runs the command, signs out."""
     with device_slot(profile.folder) as device:
-        client = Client(
-            profile, Options(lang=language(), device=device, watching=False, chat_store=LiveMessages())
-        )
+        client = Client(profile, Options(lang=language(), device=device, watching=False, chat_store=LiveMessages()))
         runner = Runner(client, terminal, options)
         try:
             try:

@@ -7,9 +7,16 @@ import json
 from desktop_client import cli_documents as documents
 from desktop_client.cli_commands import DONE, REFUSED, Runner
 from desktop_client.cli_offline import Failure, Result
-from desktop_client.events import ChatChanged, ConnectionChanged, PaymentNoticed, RosterChanged, SessionEnded
+from desktop_client.events import (
+    ChatChanged,
+    ConnectionChanged,
+    PaymentNoticed,
+    RecordsWentBack,
+    RosterChanged,
+    SessionEnded,
+)
 from desktop_client.i18n import _
-from desktop_client.wording import presence_word, problem
+from desktop_client.wording import presence_word, problem, went_back
 from payment.contract.messages import OverviewIs
 
 
@@ -29,7 +36,7 @@ class Listener:
         self._terminal.emit(document if self._terminal.json else line)
 
     def on_chat(self, event: ChatChanged) -> None:
-        m = self._store.message(event.message_id)
+        m = self._store.message(event.message_id, event.sender_id)
         if event.arrived and m is not None:
             name, at = self._member.roster.name_of(m.peer_id), documents.moment(m.at_ms)
             facts = {"sender": m.peer_id, "name": name, "text": m.text, "sent_at": at, "sequence": m.sequence}
@@ -71,6 +78,7 @@ def listen(runner: Runner) -> Result:
     bus.subscribe(RosterChanged, listener.on_presence)
     bus.subscribe(PaymentNoticed, listener.on_payment_notice)
     bus.subscribe(ConnectionChanged, lambda e: listener.emit("connection", e.state, state=e.state))
+    bus.subscribe(RecordsWentBack, lambda e: listener.emit("notice", went_back(e.what), text=went_back(e.what)))
     bus.subscribe(SessionEnded, ended.append)
     runner.member.payments.notice_pushes()
     listener.emit("ready", _("Listening. Ctrl+C ends."), member_id=runner.member.member_id)

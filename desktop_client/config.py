@@ -24,6 +24,8 @@ class Timings:
     backoff_max_seconds: float = 30.0
     backoff_jitter: float = 0.3  # a fraction of the wait, added at random: clients don't all come back at once
     silence_seconds: float = float(limits.SILENCE_SECONDS_MAX)
+    repeat_first_seconds: float = 1.0  # a message, a page of history or of the roster that was refused for now
+    repeat_max_seconds: float = 30.0
     ask_again_first_seconds: float = 1.0  # a payment still being decided is asked after, again and again
     ask_again_max_seconds: float = 30.0
     overview_again_seconds: float = 5.0  # while the payment service is away

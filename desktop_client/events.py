@@ -56,11 +56,19 @@ class RosterChanged:
 
 @dataclass(frozen=True)
 class ChatChanged:
-    """A message arrived, or its state changed. `arrived` when it is another's, and new."""
+    """A message arrived, or its state changed. `arrived`: it is another's, and new. `sender_id` 0: this member's."""
 
     peer_id: int
     message_id: bytes
     arrived: bool
+    sender_id: int = 0
+
+
+@dataclass(frozen=True)
+class RecordsWentBack:
+    """The server, or the payment service, was put back to an older copy of its records. The member must be told."""
+
+    what: Literal["messages", "payments"]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from desktop_client.backoff import Backoff
 from desktop_client.events import EventBus, RosterChanged, SessionReady
 from desktop_client.session import Session, typed
 from im_protocol import codec
@@ -34,6 +35,8 @@ class RosterModel:
         self._loading = False
         self._again = False
         self._new: list[ContactGroup] = []
+        self._backoff = Backoff(session.timings.repeat_first_seconds, session.timings.repeat_max_seconds)
+        self._connection = 0  # counts sign-ins: an answer or a timer of an earlier one does nothing
         session.on_push(Type.ROSTER_CHANGED, lambda frame: self.load())
         session.on_push(Type.PRESENCE_EVENT, self._on_presence)
         bus.subscribe(SessionReady, lambda event: self._restart())
@@ -65,16 +68,24 @@ class RosterModel:
 
     def _restart(self) -> None:
         self._loading = False  # a load that a cut interrupted is not coming back
+        self._connection += 1
+        self._backoff.reset()
         self.load()
 
     def _page(self, after: int) -> None:
-        self._session.request(Type.ROSTER_REQUEST, RosterRequest(after), self._on_page)
+        connection = self._connection
+        request = RosterRequest(after)
+        self._session.request(Type.ROSTER_REQUEST, request, lambda answer: self._on_page(answer, connection))
 
-    def _on_page(self, answer: Frame | Refusal) -> None:
+    def _on_page(self, answer: Frame | Refusal, connection: int) -> None:
+        if connection != self._connection:
+            return
         page = typed(answer, Roster)
         if isinstance(page, Refusal):
-            self._loading = False
+            wait = self._backoff.wait(page.retry_after_ms)
+            self._session.call_after(wait, lambda: self._begin_again(connection))
             return
+        self._backoff.reset()
         for group in page.groups:
             self._merge(group.name, group.kind, group.contacts)
         if page.next:
@@ -84,6 +95,11 @@ class RosterModel:
         self._by_id = {c.id: c for group in self.groups for c in group.contacts}
         self._bus.publish(RosterChanged())
         if self._again:
+            self.load()
+
+    def _begin_again(self, connection: int) -> None:
+        if connection == self._connection and self._session.signed_in:
+            self._loading = False
             self.load()
 
     def _merge(self, name: str, kind: str, contacts: list[Contact]) -> None:

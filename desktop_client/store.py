@@ -6,6 +6,7 @@ is 0600 in a 0700 folder. It is used on one thread; another process of the same 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 FILE_NAME = "client.db"
 BUSY_MILLISECONDS = 5_000
 
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     payment_id BLOB PRIMARY KEY, biller_id INTEGER NOT NULL, biller_name TEXT NOT NULL, customer_number TEXT NOT NULL,
@@ -22,17 +24,37 @@ CREATE TABLE IF NOT EXISTS orders (
 );
 CREATE INDEX IF NOT EXISTS orders_state ON orders (state);
 CREATE TABLE IF NOT EXISTS receipts (
-    receipt_no TEXT PRIMARY KEY, payment_id BLOB NOT NULL, biller_id INTEGER NOT NULL, transfer_no INTEGER NOT NULL,
-    paid_at_ms INTEGER NOT NULL, receipt BLOB NOT NULL, signature BLOB NOT NULL
+    digest BLOB PRIMARY KEY, receipt_no TEXT NOT NULL, payment_id BLOB NOT NULL, biller_id INTEGER NOT NULL,
+    transfer_no INTEGER NOT NULL, paid_at_ms INTEGER NOT NULL, receipt BLOB NOT NULL, signature BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS receipts_biller ON receipts (biller_id, paid_at_ms);
+CREATE INDEX IF NOT EXISTS receipts_payment ON receipts (payment_id);
 CREATE TABLE IF NOT EXISTS messages (
-    message_id BLOB PRIMARY KEY, peer_id INTEGER NOT NULL, own INTEGER NOT NULL, text TEXT NOT NULL,
-    at_ms INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL
+    sender_id INTEGER NOT NULL, message_id BLOB NOT NULL, peer_id INTEGER NOT NULL, own INTEGER NOT NULL,
+    text TEXT NOT NULL, at_ms INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL, era INTEGER NOT NULL
 );
-CREATE INDEX IF NOT EXISTS messages_peer ON messages (peer_id, at_ms);
+CREATE UNIQUE INDEX IF NOT EXISTS messages_id ON messages (sender_id, message_id);
+CREATE INDEX IF NOT EXISTS messages_order ON messages (peer_id, (sequence = 0), era, sequence);
+CREATE INDEX IF NOT EXISTS messages_place ON messages (era, sequence);
 CREATE INDEX IF NOT EXISTS messages_state ON messages (state);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+# Version 1 knew a message by its id alone and a receipt by its number alone: one sender could hide another's message,
+# and a number given out again took the place of the receipt that had it first.
+_FROM_1 = """
+DROP INDEX IF EXISTS receipts_biller;
+DROP INDEX IF EXISTS messages_peer;
+DROP INDEX IF EXISTS messages_state;
+ALTER TABLE receipts RENAME TO receipts_1;
+ALTER TABLE messages RENAME TO messages_1;
+"""
+_COPY_1 = """
+INSERT INTO messages SELECT CASE own WHEN 1 THEN 0 ELSE peer_id END, message_id, peer_id, own, text, at_ms, sequence,
+    state, 0 FROM messages_1 ORDER BY rowid;
+INSERT INTO receipts SELECT sha256(receipt), receipt_no, payment_id, biller_id, transfer_no, paid_at_ms, receipt,
+    signature FROM receipts_1;
+DROP TABLE messages_1;
+DROP TABLE receipts_1;
 """
 
 
@@ -50,9 +72,20 @@ class Store:
         self._database.connect()
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):  # an order must be there after a power cut
             self.rows(f"PRAGMA {pragma}")
-        for statement in _SCHEMA.split(";\n"):
-            if statement.strip():
-                self.rows(statement)
+        with self._database.atomic("IMMEDIATE"):  # another process of this member may open it at the same moment
+            self._make()
+
+    def _make(self) -> None:
+        """Makes the tables, or brings those of version 1 over. One transaction: whole or not at all."""
+        version = int(self.rows("PRAGMA user_version")[0][0])
+        is_first = not version and bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = 'messages'"))
+        if is_first:
+            self._database.connection().create_scalar_function("sha256", _sha256, 1)
+        for script in (_FROM_1, _SCHEMA, _COPY_1) if is_first else (_SCHEMA,):
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    self.rows(statement)
+        self.rows(f"PRAGMA user_version = {max(version, SCHEMA_VERSION)}")
 
     def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Runs one statement; each is a transaction of its own unless within `atomic`."""
@@ -72,3 +105,7 @@ class Store:
 
     def close(self) -> None:
         self._database.close()
+
+
+def _sha256(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

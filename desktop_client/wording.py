@@ -46,6 +46,17 @@ def problem(code: str, message: str = "", address: str = "") -> str:
     return known.get(code) or message or _("Something went wrong ({code}).").format(code=code)
 
 
+def went_back(what: str) -> str:
+    """A sentence for records that were put back to an older copy."""
+    known = {
+        "messages": _(
+            "The server works with an older copy of its messages. Nothing on this device is lost, and messages of yours"
+            " that the server lost are sent again. Tell your operator."
+        ),
+    }
+    return known[what]
+
+
 def invite_problem() -> str:
     """A sentence for text that is no whole invite link."""
     return _(

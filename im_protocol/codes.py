@@ -16,6 +16,7 @@ FORGED_SENDER = "forged_sender"
 NO_SUCH_MEMBER = "no_such_member"
 RATE_LIMITED = "rate_limited"
 SERVER_ERROR = "server_error"
+MAILBOX_CHANGED = "mailbox_changed"  # the mailbox is not the one that the device knows: an older copy was put back
 
 # Signing in.
 WRONG_PASSWORD = "wrong_password"

@@ -200,9 +200,11 @@ class ChatAck(Body, frozen=True):
 
 
 class SyncRequest(Body, frozen=True):
-    """Asks for mailbox entries after `after_sequence`, oldest first."""
+    """Asks for mailbox entries after `after_sequence`, oldest first. `message_id` is that of the entry there, as the
+    device knows it (empty: it knows none), to find out whether the mailbox is still the same."""
 
     after_sequence: Count
+    message_id: Annotated[bytes, Meta(max_length=limits.MESSAGE_ID_BYTES)] = b""
 
 
 class SyncEntry(Body, frozen=True):

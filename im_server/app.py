@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from host.local_socket import address_of, listen_local
@@ -56,6 +56,7 @@ class Server:
         payment_argv: Sequence[str] | None = None,
     ) -> None:
         self.folder = folder
+        self.on_disk_failed: Callable[[], None] = lambda: None  # told once, by the writer thread: the server has to end
         self.settings = settings or Settings()
         folder.prepare()
         self._lock_file = _lock(folder)
@@ -93,6 +94,8 @@ class Server:
             settings.commit_messages_max,
             delivery.delivered,
             delivery.failed,
+            delivery.behind,
+            lambda: self.on_disk_failed(),
         )
         self._database.close()  # this thread's connection; the writer and the workers open their own
         self._members = MemberCommands(lambda job: writer.submit(job).result(60), self._members_added)

@@ -13,6 +13,7 @@ from im_protocol.packets import Flag, Refusal, Type
 
 if TYPE_CHECKING:
     from im_server.io_thread import IoThread
+    from im_server.send_order import SendOrder
 
 
 class Kind(IntEnum):
@@ -41,6 +42,9 @@ class Connection:
         "__weakref__",
         "acked_sequence",
         "address",
+        "chats",
+        "chats_answered",
+        "chats_refused",
         "deadline",
         "device_id",
         "device_name",
@@ -50,9 +54,11 @@ class Connection:
         "io",
         "kind",
         "member_id",
+        "order",
         "out",
         "out_bytes",
         "phase",
+        "pipelines",
         "reader",
         "recv",
         "refuse_with",
@@ -86,6 +92,11 @@ class Connection:
         self.device_name = ""
         self.acked_sequence = 0
         self.relayed = 0
+        self.chats = 0  # chat messages that came in: the newest one's place on the wire
+        self.chats_answered = 0  # by the writer thread, which alone counts here
+        self.chats_refused = 0  # at once, by the I/O thread
+        self.pipelines = False  # sends a message before the one before it is answered
+        self.order: SendOrder | None = None  # once a message of such a peer was refused for now
 
     def post(self, data: bytes) -> None:
         """Hand over whole packets from any thread; they leave in the owner's next turn."""

@@ -13,6 +13,7 @@ from im_protocol.codec import MAGIC, VERSION
 from im_protocol.packets import Flag, Type
 from im_server.connection import Connection
 from im_server.io_thread import IoThread
+from im_server.send_order import EARLIER_FIRST, IN_ORDER_AGAIN_MS, hold_back
 from im_server.sessions import Sessions
 from im_server.store.mailbox import Post, Stored
 
@@ -24,6 +25,7 @@ _EVENT_BYTES = _EVENT.size - 32
 _UINT64 = 0xCF
 _PUSH = int(Flag.PUSH)
 _CHAT_EVENT = int(Type.CHAT_EVENT)
+STORE_AGAIN_MS = 1_000  # a full disk is not emptied sooner
 
 
 class Delivery:
@@ -37,8 +39,9 @@ class Delivery:
         online = self._sessions.online
         pack_accepted = _ACCEPTED.pack
         answer, kind, size = int(Flag.ANSWER), int(Type.CHAT_ACCEPTED), _ACCEPTED_BYTES
-        for (conn, request_id, sender, receiver, message_id, body), place in zip(posts, stored, strict=True):
+        for (conn, request_id, sender, receiver, message_id, body, _), place in zip(posts, stored, strict=True):
             mine, theirs, at_ms, is_new = place
+            conn.chats_answered += 1
             packet = pack_accepted(
                 MAGIC, VERSION, answer, kind, 0, size, request_id, 0, sender,
                 b"\x93\xc4\x10", message_id, _UINT64, mine, _UINT64, at_ms,
@@ -64,11 +67,19 @@ class Delivery:
         _hand_over(outgoing)
 
     def failed(self, posts: list[Post]) -> None:
-        """Nothing of this batch is stored."""
+        """Nothing of this batch is stored; what follows it on its connections waits until it has come again."""
         for post in posts:
-            post.conn.refuse(
-                post.request_id, codes.SERVER_ERROR, "The message could not be stored; send it again later."
-            )
+            post.conn.chats_answered += 1
+            hold_back(post.conn, post.receiver_id, post.message_id, post.place, STORE_AGAIN_MS)
+            text = "The message could not be stored; send it again later."
+            post.conn.refuse(post.request_id, codes.SERVER_ERROR, text, STORE_AGAIN_MS)
+
+    def behind(self, posts: list[Post]) -> None:
+        """These must not be stored before an earlier one that was refused."""
+        for post in posts:
+            post.conn.chats_answered += 1
+            hold_back(post.conn, post.receiver_id, post.message_id, post.place, IN_ORDER_AGAIN_MS)
+            post.conn.refuse(post.request_id, codes.RATE_LIMITED, EARLIER_FIRST, IN_ORDER_AGAIN_MS)
 
 
 def _event(sender: int, receiver: int, sequence: int, at_ms: int, body: bytes) -> bytes:

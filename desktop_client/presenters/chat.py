@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 from desktop_client.app import Member
 from desktop_client.events import ChatChanged, ConnectionChanged, RosterChanged
-from desktop_client.history import ChatMessage
+from desktop_client.history import ChatMessage, Place
 from desktop_client.i18n import _
 from desktop_client.presenters.views import Bubble, ConversationHead, ConversationView, Dot, Entry, TimeMark, Windows
 from desktop_client.wording import clock_time, looks_like_pin, time_mark
@@ -45,7 +46,7 @@ class ChatPresenter:
         self._peer_id = peer_id
         self._closed = closed
         self._last_at_ms = 0
-        self._shown: set[bytes] = set()
+        self._shown: dict[str, Place] = {}  # as the window has them, in its order
         self.view = windows.conversation(peer_id, "member")
         self._guard = PinGuard(self.view)
         self.view.on_send_text = self.send
@@ -61,10 +62,7 @@ class ChatPresenter:
             bus.subscribe(ConnectionChanged, self._on_connection),
         ]
         self._show_head()
-        entries: list[Entry] = []
-        for message in member.history.messages(peer_id):
-            entries += self._entries(message)
-        self.view.show_entries(entries)
+        self._show_all()
         self._show_unread()
 
     def send(self, text: str) -> None:
@@ -98,11 +96,14 @@ class ChatPresenter:
         if not event.message_id:
             self._show_unread()
             return
-        message = self._member.history.message(event.message_id)
+        message = self._member.history.message(event.message_id, event.sender_id)
         if message is None:
             return
-        if event.message_id in self._shown:
-            self.view.replace(message.message_id.hex(), self._bubble(message))
+        if self._is_out_of_order(message):
+            self._show_all()
+        elif message.key in self._shown:
+            self._shown[message.key] = message.place
+            self.view.replace(message.key, self._bubble(message))
         else:
             for entry in self._entries(message):
                 self.view.append(entry)
@@ -119,19 +120,32 @@ class ChatPresenter:
             self._member.messages.mark_read(self._peer_id)
         self.view.show_unread(self._member.history.unread(self._peer_id))
 
+    def _show_all(self) -> None:
+        self._shown.clear()
+        self._last_at_ms = 0
+        entries: list[Entry] = []
+        for message in self._member.history.messages(self._peer_id):
+            entries += self._entries(message)
+        self.view.show_entries(entries)
+
+    def _is_out_of_order(self, message: ChatMessage) -> bool:
+        """Whether it has no longer, or would not get, the place that its number gives it."""
+        places = list(({**self._shown, message.key: message.place}).values())
+        return any(earlier > later for earlier, later in pairwise(places))
+
     def _entries(self, message: ChatMessage) -> list[Entry]:
         entries: list[Entry] = []
         if message.at_ms - self._last_at_ms >= MARK_EVERY_MS:
             entries.append(TimeMark(time_mark(message.at_ms, int(time.time() * 1000))))
         self._last_at_ms = max(self._last_at_ms, message.at_ms)
-        self._shown.add(message.message_id)
+        self._shown[message.key] = message.place
         entries.append(self._bubble(message))
         return entries
 
     def _bubble(self, m: ChatMessage) -> Bubble:
         name = self._member.name if m.own else self._member.roster.name_of(self._peer_id)
         words = {"sending": _("sending…"), "sent": f"{clock_time(m.at_ms)} ✓", "failed": _("not sent")}
-        return Bubble(m.message_id.hex(), m.own, name, m.text, words.get(m.state, ""), m.state == "failed")
+        return Bubble(m.key, m.own, name, m.text, words.get(m.state, ""), m.state == "failed")
 
     def _show_head(self) -> None:
         contact = self._member.roster.contact(self._peer_id)

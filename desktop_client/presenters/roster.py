@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import date
 
 from desktop_client.app import Client, Member
-from desktop_client.events import ChatChanged, ConnectionChanged, OverviewChanged, RosterChanged
+from desktop_client.events import ChatChanged, ConnectionChanged, OverviewChanged, RecordsWentBack, RosterChanged
 from desktop_client.i18n import _
 from desktop_client.presenters.cards import due_tone
 from desktop_client.presenters.views import Dot, Me, RosterGroup, RosterRow, RosterView, Tone, Windows
-from desktop_client.wording import clock_time, presence_word, short_day
+from desktop_client.wording import clock_time, presence_word, short_day, went_back
 from im_protocol.packets import Contact
 from payment.contract.messages import BillerState
 from payment.contract.money import add, with_sign
@@ -53,6 +53,7 @@ class RosterPresenter:
         bus.subscribe(OverviewChanged, self._on_overview)
         bus.subscribe(ChatChanged, self._on_chat)
         bus.subscribe(ConnectionChanged, self._on_connection)
+        bus.subscribe(RecordsWentBack, lambda event: self.view.show_toast(went_back(event.what), "warning"))
         self._on_connection(ConnectionChanged("connected"))
         self.draw()
 
@@ -141,7 +142,7 @@ class RosterPresenter:
     def _on_chat(self, event: ChatChanged) -> None:
         self._later()
         if event.arrived and not self.is_seen_chat(event.peer_id):
-            message = self._member.history.message(event.message_id)
+            message = self._member.history.message(event.message_id, event.sender_id)
             if message is not None:
                 text = f"{self._member.roster.name_of(event.peer_id)}: {message.text}"
                 self.view.show_toast(text[:TOAST_CHARS], "accent")

@@ -31,7 +31,8 @@ _COLUMNS = (
 
 
 class Post(NamedTuple):
-    """A message on its way to the disk. `conn` and `request_id` are for the answer."""
+    """A message on its way to the disk. `conn` and `request_id` are for the answer; `place` is that on the wire (see
+    `send_order`)."""
 
     conn: Any
     request_id: int
@@ -39,6 +40,7 @@ class Post(NamedTuple):
     receiver_id: int
     message_id: bytes
     body: bytes
+    place: int
 
 
 class Stored(NamedTuple):
@@ -91,7 +93,7 @@ class Mailboxes:
         new = tuple.__new__  # half the cost of the class's own constructor
         stored: list[Stored] = []
         values: list[Any] = []
-        for _conn, _request, sender, receiver, message_id, body in posts:
+        for _conn, _request, sender, receiver, message_id, body, _place in posts:
             place = moved.get(sender) or last.get(sender, 0)
             moved[sender] = mine = place + 1
             if receiver == sender:
@@ -168,6 +170,16 @@ def read_mailbox(member_id: int, after_sequence: int) -> SyncResult:
     rows = sorted({row[0]: row for query in (sent, got) for row in rows_of(query)}.values())
     fitting = _fitting(rows)
     return SyncResult([_entry(row) for row in rows[:fitting]], len(rows) > fitting)
+
+
+def message_id_at(member_id: int, sequence: int) -> bytes:
+    """The id of the message at this place of a member's mailbox; empty where there is none."""
+    sent = (Message.sender_id == member_id) & (Message.sender_sequence == sequence)
+    got = (Message.receiver_id == member_id) & (Message.receiver_sequence == sequence)
+    for place in (sent, got):
+        for row in rows_of(Message.select(Message.message_id).where(place)):
+            return bytes(row[0])
+    return b""
 
 
 def _fitting(rows: list[tuple[Any, ...]]) -> int:

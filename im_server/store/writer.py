@@ -12,18 +12,31 @@ from typing import Any
 
 from peewee import SqliteDatabase
 
+from im_server.send_order import split_off_behind
+from im_server.store.damage import is_disk_failure
 from im_server.store.mailbox import Mailboxes, Post, Stored
 
 log = logging.getLogger(__name__)
 
 WAITING_MESSAGES_MAX = 8_192  # a disk slower than the senders must not fill the memory
 
+FAILED_PAUSE_SECONDS = 0.05
+"""Between a failed commit and its refusals: what senders had on the wire behind it comes in meanwhile, and is known to
+have been sent without waiting (see `send_order`). A full disk is not emptied sooner."""
+
 Delivered = Callable[[list[Post], list[Stored]], None]
 Failed = Callable[[list[Post]], None]
+Job = tuple[Callable[[], Any], "Future[Any]"]
+
+
+class RolledBack(Exception):
+    """One job's error cost the whole group its transaction."""
 
 
 class Writer(threading.Thread):
-    """Group commit. `delivered` and `failed` are called on this thread, after the commit or instead of it."""
+    """Group commit. `delivered` and `failed` are called on this thread, after the commit or instead of it; `behind`
+    instead of storing what would overtake a refused message; `disk_failed` once, when the disk cannot be trusted any
+    more: from then on nothing is written, and whoever waits is told that it failed."""
 
     def __init__(
         self,
@@ -32,6 +45,8 @@ class Writer(threading.Thread):
         commit_messages_max: int,
         delivered: Delivered,
         failed: Failed,
+        behind: Failed,
+        disk_failed: Callable[[], None],
     ) -> None:
         super().__init__(name="writer", daemon=True)
         self._database = database
@@ -39,9 +54,14 @@ class Writer(threading.Thread):
         self._commit_messages_max = commit_messages_max
         self._delivered = delivered
         self._failed = failed
+        self._behind = behind
+        self._disk_failed = disk_failed
+        self._given_up: Exception | None = None
+        self.failed_pause_seconds = FAILED_PAUSE_SECONDS
+        self._never = threading.Event()
         self._wanted = threading.Event()
         self._batches: deque[list[Post]] = deque()
-        self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
+        self._jobs: deque[Job] = deque()
         self._lock = threading.Lock()  # guards _waiting
         self._waiting = 0
         self._stopping = False
@@ -93,21 +113,23 @@ class Writer(threading.Thread):
         return posts
 
     def _commit_once(self) -> None:
-        posts = self._take()
+        posts, behind = split_off_behind(self._take())
+        if behind:
+            self._behind(behind)
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         results: list[tuple[Future[Any], Any, BaseException | None]] = []
         stored: list[Stored] = []
         moved: dict[int, int] = {}
         try:
+            if self._given_up is not None:
+                raise self._given_up
             with self._database.atomic("IMMEDIATE"):
                 results = [self._run(job, future) for job, future in jobs]
                 if posts:
                     stored, moved = self.mailboxes.store(posts, time.time_ns() // 1_000_000)
-        except Exception as error:  # a full disk must not end the thread: what waits is told, the next may succeed
-            log.exception("a commit of %d messages and %d jobs failed", len(posts), len(jobs))
-            for _job, future in jobs:
-                future.set_exception(error)
-            self._failed(posts)
+        except Exception as error:  # noqa: BLE001
+            # A full disk must not end the thread: what waits is told, and the next commit may succeed.
+            self._not_committed(posts, jobs, error)
             return
         self.mailboxes.publish(moved)
         for future, result, failure in results:
@@ -118,12 +140,34 @@ class Writer(threading.Thread):
         if posts:
             self._deliver(posts, stored)
 
+    def _not_committed(self, posts: list[Post], jobs: list[Job], error: Exception) -> None:
+        if self._given_up is None:
+            log.exception("a commit of %d messages and %d jobs failed", len(posts), len(jobs))
+            if is_disk_failure(error):
+                log.critical("the disk failed: what was being stored may or may not be there; nothing more is written")
+                self._given_up = error
+        for _job, future in jobs:
+            future.set_exception(error)
+        if posts:
+            self._never.wait(self.failed_pause_seconds)
+            self._failed(posts)
+        if self._given_up is error:
+            self._disk_failed()
+
     def _run(self, job: Callable[[], Any], future: Future[Any]) -> tuple[Future[Any], Any, BaseException | None]:
-        """One job in its own savepoint, so that its failure undoes nothing else."""
+        """One job in its own savepoint, so that its failure undoes nothing else.
+
+        Some errors make SQLite roll back everything (a full disk, an I/O error): then the whole group has failed, and
+        must not go on as if what was done before were still there.
+        """
         try:
             with self._database.atomic():
                 return future, job(), None
-        except Exception as error:  # noqa: BLE001 - the job's own business; its future carries it
+        except Exception as error:  # the job's own business, unless it is the disk's; its future carries it
+            if self._database.connection().getautocommit():
+                raise RolledBack("SQLite rolled the whole transaction back") from error
+            if is_disk_failure(error):
+                raise
             return future, None, error
 
     def _deliver(self, posts: list[Post], stored: list[Stored]) -> None:

@@ -20,6 +20,8 @@ QUICK = Timings(
     request_seconds=5,
     backoff_first_seconds=0.02,
     backoff_max_seconds=0.1,
+    repeat_first_seconds=0.02,
+    repeat_max_seconds=0.1,
     ask_again_first_seconds=0.02,
     ask_again_max_seconds=0.1,
 )

@@ -45,6 +45,7 @@ class Peer:
         self.payment_away = False
         self.cut_on_pay = ""  # "before" or "after" the subsystem has decided
         self.silent_types: set[int] = set()
+        self.refusing: dict[int, list[packets.Refusal]] = {}  # by type: each is given once, then it is answered
         self.refuse_sign_in = ""
         self.mailboxes: dict[int, list[packets.SyncEntry]] = {LIN: [], WANG: []}
         self.stored: dict[bytes, int] = {}
@@ -183,6 +184,8 @@ class _Connection:
         return self.reply(frame, Type.REFUSAL, packets.Refusal(code, "because"))
 
     def answer(self, frame: Frame) -> bytes:
+        if self.peer.refusing.get(frame.type):
+            return self.reply(frame, Type.REFUSAL, self.peer.refusing[frame.type].pop(0))
         handler = getattr(self, f"on_{Type(frame.type).name.lower()}", None)
         return handler(frame) if handler else b""
 
@@ -235,7 +238,12 @@ class _Connection:
         return self.reply(frame, Type.CHAT_ACCEPTED, accepted)
 
     def on_sync_request(self, frame: Frame) -> bytes:
-        after = codec.decode_body(frame, packets.SyncRequest).after_sequence
+        asked = codec.decode_body(frame, packets.SyncRequest)
+        after, box = asked.after_sequence, self.peer.mailboxes[self.member_id]
+        if after > len(box) or (
+            after and asked.message_id and box[after - 1].event.message.message_id != asked.message_id
+        ):
+            return self.refuse(frame, codes.MAILBOX_CHANGED)
         entries = self.peer.mailboxes[self.member_id][after:]
         return self.reply(frame, Type.SYNC_RESULT, packets.SyncResult(entries[:2], len(entries) > 2))
 
@@ -288,14 +296,10 @@ def _tls(folder: Path) -> tuple[ssl.SSLContext, bytes]:
     pem, key_pem = folder / "cert.pem", folder / "key.pem"
     pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(pem, key_pem)
-    spki = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return context, hashlib.sha256(spki).digest()

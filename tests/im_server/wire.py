@@ -53,6 +53,16 @@ class WireClient:
         self.sock.sendall(encode(kind, body, request_id=self.next_request, sender_id=sender, receiver_id=receiver))
         return self.next_request
 
+    def send_burst(self, messages: list[ChatSend], receiver: int) -> list[int]:
+        """Chat messages in one piece, as a client sends them that does not wait for answers."""
+        first = self.next_request + 1
+        self.next_request += len(messages)
+        requests = list(range(first, first + len(messages)))
+        pairs = zip(requests, messages, strict=True)
+        packets = [encode(Type.CHAT_SEND, message, request_id=r, receiver_id=receiver) for r, message in pairs]
+        self.sock.sendall(b"".join(packets))
+        return requests
+
     def send_raw(self, kind: int, body: bytes, receiver: int = 0) -> int:
         self.next_request += 1
         self.sock.sendall(encode_frame(kind, body, request_id=self.next_request, receiver_id=receiver))
