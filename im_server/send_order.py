@@ -2,8 +2,8 @@
 
 A client may have many messages on the wire when one of them is refused (a full disk, a full queue, too fast). Those
 behind it, to the same receiver, must not be stored before it: they are refused as well, until the refused ones have
-come again, the earliest first. Who gives up on a message is not held up by it for long; and a client that has one message
-at a time on the wire has read the refusal before it sends the next one, so it is not held up at all.
+come again, the earliest first. Who gives up on a message is not held up by it for long; and a client that has one
+message at a time on the wire has read the refusal before it sends the next one, so it is not held up at all.
 """
 
 from __future__ import annotations
