@@ -1,151 +1,121 @@
 """The client without a window, for scripts and screen readers: `billbuddy-cli`.
 
-Exit status: 0 done; 1 refused, no money moved; 2 usage; 3 the outcome is not known yet.
+Exit status: 0 done; 1 refused, no money moved; 2 usage; 3 the outcome is not known yet; 4 done, but not printed.
+Little is imported up here: from the first moment on a signal has to find somebody who says what it interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from desktop_client import cli_commands, cli_offline
-from desktop_client.cli_commands import Failure, Terminal
-from desktop_client.dumps import no_core_dumps
-from desktop_client.i18n import _, set_language, system_language
-from desktop_client.profile import Profile, ProfileError
+from host.console import Console, run
 
-DONE, REFUSED, USAGE, UNKNOWN = 0, 1, 2, 3
+if TYPE_CHECKING:
+    from desktop_client.cli_base import Failure, Result
+    from desktop_client.profile import Profile
 
-
-class Printer(Terminal):
-    """Standard output and error, and questions without an echo."""
-
-    def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    def emit(self, line: str) -> None:
-        print(line, flush=True)
-
-    def ask(self, question: str) -> str:
-        if not sys.stdin.isatty():
-            raise Failure(USAGE, "no_terminal", _("There is no terminal to ask: {question}").format(question=question))
-        print(question, end=" ", file=sys.stderr, flush=True)
-        return sys.stdin.readline().strip()
-
-    def secret(self, variable: str, question: str) -> str:
-        value = os.environ.get(variable)
-        if value is not None:
-            return value
-        if not sys.stdin.isatty():
-            text = _("There is no terminal to ask for it: set {variable}.").format(variable=variable)
-            raise Failure(USAGE, "no_terminal", text)
-        import getpass
-
-        return getpass.getpass(question + " ")
+PROGRAM = "billbuddy-cli"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
-    no_core_dumps()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    options = _parser().parse_args(argv)
-    set_language(options.lang or system_language())
-    printer = Printer()
-    printer.json = options.json
-    try:
-        document, text, status = _run(options, printer)
-    except Failure as failure:
-        if options.json:
-            printer.emit(json.dumps(failure.document(), ensure_ascii=False))
-        printer.say(f"billbuddy-cli: {failure.text}")
-        return failure.status
-    except BrokenPipeError:
-        return REFUSED
-    except (KeyboardInterrupt, EOFError):  # a payment that was sent already ends with its own status
-        printer.say("billbuddy-cli: " + _("Given up. No money moved."))
-        return REFUSED
-    if document is not None and options.json:
-        printer.emit(json.dumps(document, ensure_ascii=False, indent=1))
-    elif text and not options.json:
-        printer.emit(text)
-    return status
+    return run(PROGRAM, lambda console: _Run(console, argv).status(), ends_process=argv is None)
 
 
-def _run(options: argparse.Namespace, printer: Terminal) -> tuple[Any, str, int]:
-    try:
-        profile = Profile(Path(options.profile) if options.profile else None)
-    except ProfileError as error:
-        raise Failure(USAGE, "no_profile", str(error)) from error
-    cli_commands.check_before_connecting(options)
-    offline = cli_offline.COMMANDS.get(options.command_key)
-    if offline is not None:
-        result = offline(options, profile)
-        if result is not None:
-            return result
-    return cli_commands.run_online(options, profile, printer)
+class _Run:
+    """One command from its arguments to its last word."""
 
+    def __init__(self, console: Console, argv: Sequence[str] | None) -> None:
+        from desktop_client.cli_parser import make_parser
+        from desktop_client.cli_stake import MONEY_COMMANDS, Stake
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="billbuddy-cli", description="BillBuddy without a window.")
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--invite", metavar="LINK", default="", help="an invite link of the operator")
-    where.add_argument("--server", metavar="HOST:PORT", default="", help="the server; not needed when it is remembered")
-    parser.add_argument("--as", dest="member", metavar="MEMBER_ID", default="", help="who signs in")
-    parser.add_argument("--json", action="store_true", help="print one JSON document (listen: one a line)")
-    parser.add_argument("--lang", default="", help="en or zh_CN; otherwise the system's language")
-    parser.add_argument("--profile", metavar="DIR", default="", help="profile folder; otherwise BILLBUDDY_HOME")
-    parser.epilog = "Secrets are asked for, or taken from BILLBUDDY_PASSWORD and BILLBUDDY_PIN."
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _plain(commands, "whoami", "who is signed in, and where")
-    _plain(commands, "contacts", "the roster")
-    bills = _plain(commands, "bills", "open bills, of one biller or of all")
-    bills.add_argument("biller", nargs="?", metavar="BILLER", help="number or name")
-    bills.add_argument("--customer", metavar="NUMBER", default="", help="customer number with this biller")
-    pay = _plain(commands, "pay", "pay a biller's oldest open bill")
-    pay.add_argument("biller", metavar="BILLER", help="number or name")
-    pay.add_argument("--customer", metavar="NUMBER", default="")
-    pay.add_argument("--amount", metavar="12.50", help="otherwise all that is due")
-    id_help = "32 hexadecimal characters; the same one again is harmless"
-    pay.add_argument("--payment-id", metavar="ID", default="", help=id_help)
-    status = _plain(commands, "payment-status", "what became of a payment")
-    status.add_argument("payment_id", metavar="PAYMENT_ID")
-    _plain(commands, "balance", "payment accounts")
-    _plain(commands, "receipts", "all receipts")
-    _add_receipt(commands)
-    send = _plain(commands, "send", "a chat message")
-    send.add_argument("to", metavar="MEMBER_ID")
-    send.add_argument("text", metavar="TEXT")
-    send.add_argument("--anyway", action="store_true", help="also when it looks like a payment password")
-    _plain(commands, "listen", "print what arrives until interrupted")
-    pin = commands.add_parser("pin", help="the payment password").add_subparsers(dest="what", required=True)
-    _key(pin.add_parser("change", help="BILLBUDDY_PIN is the old one, BILLBUDDY_NEW_PIN the new one"), "pin change")
-    return parser
+        self._console = console
+        self._options = make_parser().parse_args(argv)
+        self._stake = Stake.of(self._options)
+        if self._options.command_key in MONEY_COMMANDS:
+            console.sent()  # the last net: should all below fail, nobody is told that no money moved
 
+    def status(self) -> int:
+        result = self._told()
+        return self._print(result)
 
-def _add_receipt(commands: Any) -> None:
-    what = commands.add_parser("receipt", help="one receipt").add_subparsers(dest="what", required=True)
-    save = _key(what.add_parser("save", help="write a receipt to a file"), "receipt save")
-    save.add_argument("id", metavar="ID", help="receipt number or payment id")
-    save.add_argument("file", metavar="FILE")
-    verify = _key(what.add_parser("verify", help="check a receipt file; needs no server"), "receipt verify")
-    verify.add_argument("file", metavar="FILE")
-    verify.add_argument("--root", metavar="FINGERPRINT", default="", help="payment key; otherwise the pinned ones")
+    def _told(self) -> Result | Failure:
+        """The result, or what is true of money when there is none. A signal comes once: its way out is not cut."""
+        try:
+            try:
+                return self._decided(self._result())
+            except Exception as error:  # noqa: BLE001 every way out says what is true of money
+                return self._decided(self._way_out(error))
+        except KeyboardInterrupt as stopped:
+            return self._decided(self._way_out(stopped))
 
+    def _result(self) -> Result:
+        from desktop_client import cli_commands, cli_offline
+        from desktop_client.cli_printer import Printer
+        from desktop_client.dumps import no_core_dumps
 
-def _plain(commands: Any, name: str, help_text: str) -> argparse.ArgumentParser:
-    return _key(commands.add_parser(name, help=help_text), name)
+        options = self._options
+        no_core_dumps()
+        self._speak()
+        profile = self._profile()
+        cli_commands.check_before_connecting(options)
+        offline = cli_offline.COMMANDS.get(options.command_key)
+        found = offline(options, profile) if offline is not None else None
+        return found or cli_commands.run_online(options, profile, Printer(options.json), self._stake)
 
+    def _way_out(self, error: BaseException) -> Result | Failure:
+        from desktop_client.cli_base import Failure
+        from desktop_client.cli_stake import way_out
 
-def _key(parser: argparse.ArgumentParser, key: str) -> argparse.ArgumentParser:
-    parser.set_defaults(command_key=key)
-    return parser
+        self._speak()
+        try:
+            return way_out(error, self._options, self._profile(), self._stake)
+        except Failure as failure:
+            return failure
+
+    def _speak(self) -> None:
+        """The person's language, also for what the console says."""
+        from desktop_client.i18n import _, set_language, system_language
+
+        set_language(self._options.lang or system_language())
+        words = self._console.words
+        words.stopped, words.unknown = _("Given up."), _("The outcome is not known yet.")
+        words.unprinted = _("It was done, but it could not be printed ({reason}).")
+
+    def _profile(self) -> Profile:
+        from pathlib import Path
+
+        from desktop_client.cli_base import USAGE, Failure
+        from desktop_client.profile import Profile, ProfileError
+
+        try:
+            return Profile(Path(self._options.profile) if self._options.profile else None)
+        except ProfileError as error:
+            raise Failure(USAGE, "no_profile", str(error)) from error
+
+    def _decided(self, result: Result | Failure) -> Result | Failure:
+        status = result[2] if isinstance(result, tuple) else result.status
+        self._console.decided(status, self._stake.way_back(status))
+        return result
+
+    def _print(self, result: Result | Failure) -> int:
+        from desktop_client.cli_printer import Printer
+
+        printer = Printer(self._options.json)
+        if isinstance(result, tuple):
+            document, lines, status = result
+            if not printer.json:
+                for line in lines:
+                    printer.emit(line)
+            elif document is not None:
+                printer.document(document, indent=1)
+            return status
+        if printer.json:
+            printer.document(result.document())
+        printer.say(f"{PROGRAM}: {result.text}")
+        return result.status
 
 
 if __name__ == "__main__":

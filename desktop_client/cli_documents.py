@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from desktop_client.i18n import _
-from desktop_client.payments import Outcome
+from desktop_client.outcomes import FROM_RECEIPT, Outcome
 from desktop_client.wording import problem, short_day
 from payment.contract.messages import Account, Amount, Bill, BillerState, BillsAre, Prompt, Receipt
-from payment.contract.money import format_amount, with_sign
+from payment.contract.money import AmountError, format_amount, parse_amount, with_sign
 
 
 def amount_document(amount: Amount | None) -> dict[str, Any] | None:
@@ -82,7 +82,7 @@ def bills_document(biller_id: int, name: str, answer: BillsAre) -> dict[str, Any
     }
 
 
-def bills_text(name: str, answer: BillsAre) -> str:
+def bills_text(name: str, answer: BillsAre) -> list[str]:
     lines = [f"{name} · {answer.place} · {answer.customer_number}".replace(" ·  · ", " · ")]
     for bill in answer.bills:
         lines.append(f"  {bill.title} {bill.period}".rstrip())
@@ -93,7 +93,7 @@ def bills_text(name: str, answer: BillsAre) -> str:
         lines.append("  " + _("Nothing is due."))
     if answer.credit is not None and answer.credit.minor:
         lines.append("  " + _("Credit with the biller: {amount}").format(amount=with_sign(answer.credit)))
-    return "\n".join(lines)
+    return lines
 
 
 def prompt_document(prompt: Prompt) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def receipt_document(receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def receipt_text(receipt: Receipt) -> str:
+def receipt_text(receipt: Receipt) -> list[str]:
     is_refund = receipt.kind == "refund"
     rows = [
         (_("Receipt"), receipt.receipt_no),
@@ -146,7 +146,7 @@ def receipt_text(receipt: Receipt) -> str:
         (_("Gives back transfer"), str(receipt.refunded_transfer_no) if is_refund else ""),
         (_("Chain hash"), receipt.chain_hash.hex()),
     ]
-    return "\n".join(f"  {label}: {value}" for label, value in rows if value)
+    return [f"  {label}: {value}" for label, value in rows if value]
 
 
 def outcome_document(outcome: Outcome) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "payment_id": outcome.order.payment_id.hex(),
         "money_moved": {"paid": True, "deciding": None}.get(outcome.state, False),
         "code": outcome.code,
-        "text": outcome_text(outcome),
+        "text": "\n".join(outcome_text(outcome)),
     }
     if outcome.receipt is not None:
         document["receipt"] = receipt_document(outcome.receipt)
@@ -171,14 +171,24 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
     return document
 
 
-def outcome_text(outcome: Outcome) -> str:
+def outcome_text(outcome: Outcome) -> list[str]:
     """The outcome in words; every one of them says whether money moved."""
     if outcome.state == "paid":
         first = _("Paid.")
-        return first if outcome.receipt is None else first + "\n" + receipt_text(outcome.receipt)
+        if outcome.code == FROM_RECEIPT:
+            first += " " + _("The payment service was not asked again: this device has kept it.")
+        return [first] if outcome.receipt is None else [first, *receipt_text(outcome.receipt)]
     if outcome.state == "deciding":
         payment_id = outcome.order.payment_id.hex()
-        return _("Still deciding. Ask again: billbuddy-cli payment-status {id}").format(id=payment_id)
+        return [_("Still deciding. Ask again: billbuddy-cli payment-status {id}").format(id=payment_id)]
     if outcome.state == "prompt" and outcome.prompt is not None:
-        return _("Not paid, no money moved.") + f" {outcome.prompt.title}"
-    return _("Not paid, no money moved.") + " " + problem(outcome.code, outcome.text)
+        return [_("Not paid, no money moved.") + f" {outcome.prompt.text or outcome.prompt.title}"]
+    return [_("Not paid, no money moved.") + " " + problem(outcome.code, outcome.text)]
+
+
+def is_amount(text: str, amount: Amount) -> bool:
+    """Whether a typed amount is this one."""
+    try:
+        return parse_amount(text, amount.currency) == amount
+    except AmountError:
+        return False

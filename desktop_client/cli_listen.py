@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from desktop_client import cli_documents as documents
-from desktop_client.cli_commands import DONE, REFUSED, Runner
-from desktop_client.cli_offline import Failure, Result
+from desktop_client.cli_base import DONE, REFUSED, Failure, Result
+from desktop_client.cli_runner import Runner
 from desktop_client.events import (
     ChatChanged,
     ConnectionChanged,
@@ -89,5 +89,5 @@ def listen(runner: Runner) -> Result:
         while not ended:
             runner.turn(0.5)
     except KeyboardInterrupt:
-        return None, "", DONE
+        return None, [], DONE
     raise Failure(REFUSED, ended[0].code, problem(ended[0].code, ended[0].message))

@@ -5,27 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from desktop_client.cli_base import DONE, REFUSED, USAGE, Failure, Result
 from desktop_client.cli_documents import receipt_document, receipt_text
 from desktop_client.config import parse_address, parse_member_id
 from desktop_client.i18n import _
 from desktop_client.profile import KnownServer, Profile
 from desktop_client.wording import invite_problem
 from payment.contract.messages import SignedReceipt
-
-Result = tuple[Any, str, int]
-
-
-class Failure(Exception):
-    """A command that ends without having done its work. `text` is a sentence; `extra` goes into the JSON document."""
-
-    def __init__(self, status: int, code: str, text: str, **extra: object) -> None:
-        super().__init__(text)
-        self.status, self.code, self.text, self.extra = status, code, text, extra
-
-    def document(self) -> dict[str, Any]:
-        return {"error": self.code, "code": self.code, "text": self.text, **self.extra}
 
 
 def receipt_verify(options: argparse.Namespace, profile: Profile) -> Result:
@@ -38,23 +25,24 @@ def receipt_verify(options: argparse.Namespace, profile: Profile) -> Result:
         signed, root = read_receipt_file(Path(options.file))
         receipt = verify_receipt(signed, root)
     except OSError as error:
-        raise Failure(2, "no_file", _("{file} cannot be read: {why}").format(file=options.file, why=error)) from error
+        text = _("{file} cannot be read: {why}").format(file=options.file, why=error)
+        raise Failure(USAGE, "no_file", text) from error
     except ReceiptError as error:
         text = _("NOT a valid receipt: {why}.").format(why=error)
-        raise Failure(1, "not_valid", text, valid=False) from error
+        raise Failure(REFUSED, "not_valid", text, valid=False) from error
     fingerprint = root_fingerprint(root).hex()
     if fingerprint not in trusted:
         text = _("NOT a valid receipt: it is signed by a key that is not trusted here.")
-        raise Failure(1, "not_trusted", text, valid=False, root=fingerprint)
+        raise Failure(REFUSED, "not_trusted", text, valid=False, root=fingerprint)
     document = {"valid": True, "root": fingerprint, "receipt": receipt_document(receipt)}
-    return document, _("The receipt is genuine.") + "\n" + receipt_text(receipt), 0
+    return document, [_("The receipt is genuine."), *receipt_text(receipt)], DONE
 
 
 def _trusted(options: argparse.Namespace, profile: Profile) -> set[str]:
     if options.root:
         fingerprint = options.root.replace(":", "").lower()
         if len(fingerprint) != 64 or any(c not in "0123456789abcdef" for c in fingerprint):
-            raise Failure(2, "bad_root", _("A fingerprint is 64 hexadecimal characters."))
+            raise Failure(USAGE, "bad_root", _("A fingerprint is 64 hexadecimal characters."))
         return {fingerprint}
     if options.invite:
         from im_protocol.invite import InviteError, parse_invite
@@ -62,10 +50,10 @@ def _trusted(options: argparse.Namespace, profile: Profile) -> set[str]:
         try:
             return {parse_invite(options.invite).payment_fingerprint.hex()}
         except InviteError as error:
-            raise Failure(2, "bad_invite", invite_problem()) from error
+            raise Failure(USAGE, "bad_invite", invite_problem()) from error
     servers = [s for s in profile.servers if not options.server or s == _named(options, profile)]
     if not servers:
-        raise Failure(2, "no_root", _("No payment key is known here: give --root FINGERPRINT."))
+        raise Failure(USAGE, "no_root", _("No payment key is known here: give --root FINGERPRINT."))
     return {s.payment_fingerprint for s in servers}
 
 
@@ -97,11 +85,11 @@ def write_receipt(path: Path, signed: SignedReceipt, root: bytes) -> Result:
         write_receipt_file(path, signed, root)
         receipt = verify_receipt(signed, root)
     except OSError as error:
-        raise Failure(2, "no_file", _("{file} cannot be written: {why}").format(file=path, why=error)) from error
+        raise Failure(USAGE, "no_file", _("{file} cannot be written: {why}").format(file=path, why=error)) from error
     except ReceiptError as error:
-        raise Failure(1, "not_valid", _("NOT a valid receipt: {why}.").format(why=error)) from error
+        raise Failure(REFUSED, "not_valid", _("NOT a valid receipt: {why}.").format(why=error)) from error
     document = {"saved": str(path), "receipt": receipt_document(receipt)}
-    return document, _("Saved to {file}.").format(file=path), 0
+    return document, [_("Saved to {file}.").format(file=path)], DONE
 
 
 def _named(options: argparse.Namespace, profile: Profile) -> KnownServer | None:

@@ -1,28 +1,25 @@
-"""`billbuddy-cli pay` and `payment-status`. Every way out says whether money moved."""
+"""`billbuddy-cli pay` and `payment-status`. What ends them without an outcome is worded by `cli_stake`."""
 
 from __future__ import annotations
 
 import argparse
-import secrets
 import time
 from dataclasses import replace
 from functools import partial
 
 from desktop_client import cli_documents as documents
-from desktop_client.cli_commands import Runner, failure_of
-from desktop_client.cli_offline import Failure, Result
+from desktop_client.cli_base import DONE, REFUSED, UNKNOWN, USAGE, Failure, Result
+from desktop_client.cli_runner import Runner, failure_of
+from desktop_client.cli_stake import PAYMENT_ID_DIGITS
 from desktop_client.events import OrderChanged
 from desktop_client.i18n import _
-from desktop_client.outbox import Order, Outbox
-from desktop_client.payments import Outcome
-from desktop_client.profile import Profile
-from desktop_client.store import FILE_NAME, Store
-from desktop_client.wording import amount_problem, problem
+from desktop_client.outbox import Order
+from desktop_client.outcomes import NEVER_ARRIVED, REUSED, Outcome
+from desktop_client.wording import amount_problem, cause, problem
 from im_protocol.packets import Contact, Refusal
 from payment.contract.messages import Amount, BillsAre, Prompt
 from payment.contract.money import AmountError, parse_amount
 
-DONE, REFUSED, USAGE, UNKNOWN = 0, 1, 2, 3
 DECIDING_SECONDS = 20.0  # how long a command waits for an outcome before it ends with status 3
 PIN_DIGITS = 6
 
@@ -30,39 +27,71 @@ PIN_DIGITS = 6
 def check_arguments(options: argparse.Namespace) -> None:
     """Payment id and amount, before anything is connected. Raises Failure."""
     payment_id = options.payment_id
-    if payment_id and not (len(payment_id) == 32 and all(c in "0123456789abcdefABCDEF" for c in payment_id)):
+    is_hex = all(c in "0123456789abcdefABCDEF" for c in payment_id)
+    if payment_id and not (len(payment_id) == PAYMENT_ID_DIGITS and is_hex):
         text = _("A payment id is 32 hexadecimal characters.") + " " + _("No money moved.")
         raise Failure(USAGE, "bad_payment_id", text, money_moved=False)
     if getattr(options, "amount", None) is not None:
-        _amount(options.amount, "CNY")
+        _amount(options, "CNY")
 
 
-def _amount(text: str, currency: str) -> Amount:
+def _amount(options: argparse.Namespace, currency: str) -> Amount:
     try:
-        return parse_amount(text, currency)
+        return parse_amount(options.amount, currency)
     except AmountError as error:
+        if options.payment_id:  # which may stand for a payment that was made
+            raise Failure(USAGE, error.code, f"{amount_problem(error)} " + _("Nothing was sent.")) from error
         worded = f"{amount_problem(error)} " + _("No money moved.")
         raise Failure(USAGE, error.code, worded, money_moved=False) from error
 
 
 def pay(runner: Runner) -> Result:
     """Pays the oldest open bill of a biller, or repeats the payment of a given id."""
-    options = runner.options
+    options, stake = runner.options, runner.stake
     biller = runner.biller(options.biller)
-    payment_id = bytes.fromhex(options.payment_id)
-    earlier = runner.member.outbox.get(payment_id) if payment_id else None
-    if earlier is not None and earlier.biller_id == biller.id:
-        order = earlier
-        if options.amount is not None:
-            order = replace(order, amount=_amount(options.amount, order.amount.currency))
+    stake.biller_id = biller.id
+    if stake.is_given:
+        decided = _result_of_given(runner, biller)
+        if decided is not None:
+            return decided
+        earlier = runner.member.outbox.get(stake.payment_id)
+        order = earlier if earlier is not None and earlier.biller_id == biller.id else None
+        if order is not None and options.amount is not None:
+            order = replace(order, amount=_amount(options, order.amount.currency))
+        order = order or replace(_new_order(runner, biller), payment_id=stake.payment_id)
     else:
         _settle_earlier(runner, biller)
-        made = _new_order(runner, biller, payment_id)
-        if isinstance(made, Outcome):
-            return _result(made)
-        order = made
+        order = _new_order(runner, biller)
     pin = _pin(runner)
+    stake.payment_id = order.payment_id
     return _result(_send(runner, order, pin))
+
+
+def _result_of_given(runner: Runner, biller: Contact) -> Result | None:
+    """What a payment id that was given stands for already, here or on another device; None when it is free to use."""
+    stake, options = runner.stake, runner.options
+    outcome = _ask(runner)
+    if outcome.state != "paid":
+        return None if outcome.code == NEVER_ARRIVED else _result(outcome)
+    receipt = outcome.receipt
+    same = receipt is None or receipt.biller_id == biller.id
+    if same and receipt is not None and options.amount is not None:
+        same = receipt.paid == _amount(options, receipt.paid.currency)
+    if same:
+        return _result(outcome)
+    document = documents.outcome_document(outcome)
+    raise Failure(REFUSED, REUSED, problem(REUSED), payment_id=stake.payment_id.hex(), stands_for=document)
+
+
+def _ask(runner: Runner) -> Outcome:
+    """What became of the payment id. Fails as not known when nobody can be asked."""
+    payment_id = runner.stake.payment_id
+    result = runner.call(lambda done: runner.member.payments.ask_payment(payment_id, done))
+    if isinstance(result, Refusal):
+        extra = {"outcome": "deciding", "payment_id": payment_id.hex(), "money_moved": None}
+        why = cause(result.code, result.message) + " " + _("The outcome is not known yet. Ask again later.")
+        raise Failure(UNKNOWN, result.code, why, **extra)
+    return result
 
 
 def _settle_earlier(runner: Runner, biller: Contact) -> None:
@@ -76,30 +105,17 @@ def _settle_earlier(runner: Runner, biller: Contact) -> None:
             raise Failure(UNKNOWN, "still_deciding", worded, **extra)
 
 
-def _new_order(runner: Runner, biller: Contact, payment_id: bytes) -> Order | Outcome:
-    """The order for the oldest open bill. An Outcome when the id already has one, or nothing is due."""
+def _new_order(runner: Runner, biller: Contact) -> Order:
+    """An order for the oldest open bill."""
     options = runner.options
     answer = _ask_bill(runner, biller, options.customer)
     if not answer.bills:
-        if payment_id:
-            result = runner.call(lambda done: runner.member.payments.ask_payment(payment_id, done))
-            if isinstance(result, Outcome) and result.code != "never_arrived":
-                return result
-        text = _("Nothing is due.") + " " + _("No money moved.")
-        raise Failure(REFUSED, "nothing_due", text, outcome="not_paid", money_moved=False)
+        raise Failure(REFUSED, "nothing_due", _("Nothing is due."))
     bill = answer.bills[0]
-    amount = bill.due if options.amount is None else _amount(options.amount, bill.due.currency)
+    amount = bill.due if options.amount is None else _amount(options, bill.due.currency)
     account = answer.accounts[0].number if len(answer.accounts) == 1 else ""
-    return Order(
-        payment_id or secrets.token_bytes(16),
-        biller.id,
-        biller.name,
-        answer.customer_number,
-        bill.bill_id,
-        bill.title,
-        amount,
-        account,
-        int(time.time() * 1000),
+    return runner.member.payments.new_order(
+        biller.id, biller.name, answer.customer_number, bill.bill_id, bill.title, amount, account
     )
 
 
@@ -109,20 +125,17 @@ def _ask_bill(runner: Runner, biller: Contact, customer: str) -> BillsAre:
         answer = runner.call(partial(runner.member.payments.ask_bill, biller.id, customer))
         if isinstance(answer, BillsAre):
             return answer
-        if not isinstance(answer, Prompt) or runner.terminal.json:
-            failure = failure_of(answer)
-            failure.extra.update(outcome="not_paid", money_moved=False)
-            failure.text = f"{failure.text} " + _("No money moved.")
-            raise failure
-        runner.terminal.say(f"{answer.title}\n{answer.text}".strip())
+        if not isinstance(answer, Prompt) or runner.terminal.json or not answer.fields:
+            raise failure_of(answer)
+        for line in filter(None, (answer.title, answer.text)):
+            runner.terminal.say(line)
         customer = runner.terminal.ask(answer.fields[0].label + ":")
 
 
 def _pin(runner: Runner) -> str:
     pin = runner.terminal.secret("BILLBUDDY_PIN", _("Payment password:"))
     if not (len(pin) == PIN_DIGITS and pin.isascii() and pin.isdigit()):
-        text = _("The payment password is six digits.") + " " + _("No money moved.")
-        raise Failure(REFUSED, "bad_pin", text, outcome="not_paid", money_moved=False)
+        raise Failure(REFUSED, "bad_pin", _("The payment password is six digits."))
     return pin
 
 
@@ -142,46 +155,13 @@ def _send(runner: Runner, order: Order, pin: str) -> Outcome:
         while outcome.state == "deciding" and not settled and time.monotonic() < end:
             runner.turn()
         return settled[0] if settled else outcome
-    except KeyboardInterrupt:
-        return Outcome("deciding", order, "interrupted")
     finally:
         cancel()
 
 
-def is_open(options: argparse.Namespace, profile: Profile) -> bool:
-    """Whether this payment id may have been paid: one that is asked after, or an order here that is still deciding."""
-    if options.command_key == "payment-status":
-        return True
-    if not options.payment_id:
-        return False
-    for file in profile.folder.glob(f"*-{options.member or profile.last_member}/{FILE_NAME}"):
-        store = Store(file.parent)
-        try:
-            order = Outbox(store).get(bytes.fromhex(options.payment_id))
-        finally:
-            store.close()
-        if order is not None and order.state == "deciding":
-            return True
-    return False
-
-
 def payment_status(runner: Runner) -> Result:
     """Paid, not paid, or still deciding."""
-    payment_id = bytes.fromhex(runner.options.payment_id)
-    result = runner.call(lambda done: runner.member.payments.ask_payment(payment_id, done))
-    if isinstance(result, Refusal):
-        extra = {"outcome": "deciding", "payment_id": payment_id.hex(), "money_moved": None}
-        raise Failure(UNKNOWN, result.code, _unknown_text(result), **extra)
-    return _result(result)
-
-
-def _unknown_text(refusal: Refusal) -> str:
-    """Why nobody could be asked: the payment itself may have been made, so no word about that."""
-    if refusal.code == "payment_away":
-        why = _("The payment service is away.")
-    else:
-        why = problem(refusal.code, refusal.message)
-    return f"{why} " + _("The outcome is not known yet. Ask again later.")
+    return _result(_ask(runner))
 
 
 def _result(outcome: Outcome) -> Result:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from payment.contract.messages import OverviewIs
 
 if TYPE_CHECKING:
-    from desktop_client.payments import Outcome
+    from desktop_client.outcomes import Outcome
 
 log = logging.getLogger(__name__)
 _E = TypeVar("_E")

@@ -191,6 +191,12 @@ class History:
         found = self._store.rows(sql, key, payment_id)
         return _receipt(found[0]) if found else None
 
+    def receipt_of_payment(self, payment_id: bytes) -> tuple[SignedReceipt, Receipt] | None:
+        """What proves here that this payment id was paid."""
+        sql = "SELECT receipt, signature FROM receipts WHERE payment_id = ?"
+        found = [_receipt(row) for row in self._store.rows(sql, payment_id)]
+        return next((kept for kept in found if kept[1].kind == "payment"), None)
+
 
 def _is_hex(text: str) -> bool:
     return len(text) == 32 and all(c in "0123456789abcdefABCDEF" for c in text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from desktop_client.store import Store
 from payment.contract.messages import Amount
@@ -13,6 +13,7 @@ _COLUMNS = (
     "payment_id, biller_id, biller_name, customer_number, bill_id, title, minor, currency, account, made_at_ms,"
     " state, code, text, settled_at_ms"
 )
+_NEW = ", ".join(f"excluded.{name.strip()}" for name in _COLUMNS.split(","))
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,14 @@ class Outbox:
         self._store = store
 
     def put(self, order: Order) -> None:
-        """Stores the order durably, before anything of it is sent; a retry of the same id takes its place."""
+        """Stores the order durably, before anything of it is sent; a retry of the same id takes its place.
+
+        What was paid stays paid: such a row is never changed again, whatever a later try of its id brings.
+        """
         a = order.amount
         self._store.rows(
-            f"INSERT OR REPLACE INTO orders ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            f"INSERT INTO orders ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+            f" ON CONFLICT DO UPDATE SET ({_COLUMNS}) = ({_NEW}) WHERE state != 'paid'",
             order.payment_id,
             order.biller_id,
             order.biller_name,
@@ -64,11 +69,15 @@ class Outbox:
     def settle(self, payment_id: bytes, state: State, code: str, text: str, now_ms: int) -> Order | None:
         """Notes the outcome; returns the order, or None when there is none of this id here."""
         order = self.get(payment_id)
-        if order is None:
-            return None
+        if order is None or order.state == "paid":
+            return order
         settled = replace(order, state=state, code=code, text=text, settled_at_ms=now_ms)
         self.put(settled)
         return settled
+
+    def atomic(self) -> Any:
+        """A context in which what is stored, of orders and of receipts, becomes one transaction."""
+        return self._store.atomic()
 
     def get(self, payment_id: bytes) -> Order | None:
         found = self._store.rows(f"SELECT {_COLUMNS} FROM orders WHERE payment_id = ?", payment_id)

@@ -12,16 +12,23 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from desktop_client.config import Timings
 from desktop_client.events import EventBus, OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
 from desktop_client.history import History
 from desktop_client.outbox import Order, Outbox
-from desktop_client.sealer import PAYMENT_KEY_CHANGED, Sealer
-from desktop_client.session import NOT_CONNECTED, Session
-from im_protocol import codes
+from desktop_client.outcomes import (
+    FROM_RECEIPT,
+    REUSED,
+    Outcome,
+    outcome_unless_paid,
+    stands_for,
+    stranger,
+)
+from desktop_client.sealer import Sealer
+from desktop_client.session import Session
 from im_protocol.packets import Refusal, Type
 from payment.contract.messages import (
     Amount,
@@ -35,54 +42,13 @@ from payment.contract.messages import (
     Paid,
     Pay,
     PaymentUnknown,
-    Prompt,
     Receipt,
     ReceiptsAre,
-    Refused,
     SetPin,
     SignedReceipt,
 )
 
 log = logging.getLogger(__name__)
-
-NEVER_ARRIVED = "never_arrived"
-ASKED_BACK = "asked_back"
-REUSED = "payment_id_reused"
-
-NOTHING_SENT = frozenset(
-    {
-        NOT_CONNECTED,
-        PAYMENT_KEY_CHANGED,
-        codes.PAYMENT_AWAY,
-        codes.BAD_SEAL,
-        codes.RATE_LIMITED,
-        codes.NOT_NOW,
-        codes.UNKNOWN_TYPE,
-        codes.BAD_BODY,
-        codes.FORGED_SENDER,
-        codes.BODY_TOO_LARGE,
-    }
-)
-"""Refusals that say the order did not reach the subsystem. After every other one the outcome is unknown."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an order. `prompt` when an element is missing (nothing was paid). Times in Unix milliseconds."""
-
-    state: Literal["paid", "not_paid", "deciding", "prompt"]
-    order: Order
-    code: str = ""
-    text: str = ""
-    signed: SignedReceipt | None = None
-    receipt: Receipt | None = None
-    verified: bool = False
-    balance_after: Amount | None = None
-    prompt: Prompt | None = None
-    attempts_left: int = -1
-    retry_at_ms: int = 0
-    final: bool = True
-
 
 OutcomeDone = Callable[[Outcome], None]
 AnswerDone = Callable[["Answer | Refusal"], None]
@@ -115,6 +81,7 @@ class Payments:
         self._timings = timings
         self._clock = clock
         self._asking: set[bytes] = set()
+        self._own: set[bytes] = set()  # ids made here of which every try so far is accounted for
         self._tries: Counter[bytes] = Counter()  # by payment id: how often each was sent since the start
         self._waits: dict[bytes, float] = {}
         self._armed: set[bytes] = set()
@@ -195,40 +162,48 @@ class Payments:
     ) -> Order:
         """An order with a fresh payment id; nothing is stored or sent yet."""
         payment_id = secrets.token_bytes(16)
+        self._own.add(payment_id)
+        made_at_ms = self.sealer.now_ms()
         return Order(
-            payment_id, biller_id, biller_name, customer_number, bill_id, title, amount, account, self._now()
+            payment_id, biller_id, biller_name, customer_number, bill_id, title, amount, account, made_at_ms
         )
 
     def pay(self, order: Order, account: str | None, pin: str | None, done: OutcomeDone) -> None:
-        """Stores the order, sends it sealed, and tells its outcome. The same order may be given again after a cut."""
-        earlier = self.outbox.get(order.payment_id)
-        maybe_sent = earlier is not None and earlier.state == "deciding"
-        self._tries[order.payment_id] += 1
-        number = self._tries[order.payment_id]
+        """Stores the order, sends it sealed, and tells its outcome. The same order may be given again after a cut.
+
+        An id that was not made here just now may have been sent before, by an earlier run or another device.
+        """
+        payment_id = order.payment_id
+        earlier = self.outbox.get(payment_id)
+        others = payment_id not in self._own or (earlier is not None and earlier.state == "deciding")
+        self._tries[payment_id] += 1
+        number = self._tries[payment_id]
         order = replace(order, state="deciding", code="", text="", settled_at_ms=0)
-        self.outbox.put(order)
-        self._asking.add(order.payment_id)
-        request = Pay(
-            payment_id=order.payment_id,
-            biller_id=order.biller_id,
-            customer_number=order.customer_number or None,
-            bill_id=order.bill_id or None,
-            amount=order.amount if order.amount.minor else None,
-            account=account or None,
-            pin=pin,
-        )
+        self._asking.add(payment_id)
+        sealed: list[int] = []
+        answered: list[Answer | Refusal] = []
+
+        def on_sealed(at_ms: int) -> None:
+            sealed.append(at_ms)
+            self.outbox.put(replace(order, made_at_ms=at_ms))
 
         def on_answer(answer: Answer | Refusal) -> None:
-            self._asking.discard(order.payment_id)
+            answered.append(answer)
+            self._asking.discard(payment_id)
             if earlier is not None and isinstance(answer, NotPaid) and answer.code == REUSED:
                 self.outbox.put(earlier)  # the id stands for that order, whatever was asked now
-            is_only_one = not maybe_sent and self._tries[order.payment_id] == number
-            outcome = self._settle(order, answer, maybe_sent=not is_only_one)
+            if isinstance(answer, Refusal) and sealed:
+                self._own.discard(payment_id)  # nobody signed what became of this try
+            outcome = self._settle(order, answer, others=others or self._tries[payment_id] != number)
             if outcome.state == "deciding":
-                self._watch(order.payment_id)
+                if not sealed:
+                    self.outbox.put(order)  # not sent now, but perhaps before, or by another device: to be asked after
+                self._watch(payment_id)
             done(outcome)
 
-        self.sealer.ask(request, on_answer, lambda at_ms: self.outbox.put(replace(order, made_at_ms=at_ms)))
+        self.sealer.ask(_request_of(order, account, pin), on_answer, on_sealed)
+        if not sealed and not answered:  # the key is being fetched: whoever looks meanwhile finds the order
+            self.outbox.put(order)
 
     def ask_payment(self, payment_id: bytes, done: Callable[[Outcome | Refusal], None]) -> None:
         """What became of a payment id, of this device or another. A Refusal when nobody could be asked."""
@@ -240,12 +215,17 @@ class Payments:
             asked_at_ms = at_ms
 
         def on_answer(answer: Answer | Refusal) -> None:
-            order = self.outbox.get(payment_id) or _stranger(payment_id)
-            if isinstance(answer, PaymentUnknown) and order.made_at_ms > asked_at_ms:
-                # A clock was put back in between: the question killed older orders only, so this one may still arrive.
+            order = self.outbox.get(payment_id) or stranger(payment_id)
+            if isinstance(answer, PaymentUnknown) and order.made_at_ms > asked_at_ms and order.state == "deciding":
+                # It was sealed after the question, which killed older orders only: this one may still arrive.
                 done(Outcome("deciding", order))
                 return
-            done(answer if isinstance(answer, Refusal) else self._settle(order, answer, maybe_sent=True))
+            if isinstance(answer, PaymentUnknown):
+                self._own.add(payment_id)  # whatever was sealed before the question is dead: a try may begin anew
+            if isinstance(answer, Refusal) and self._kept(payment_id) is None:
+                done(answer)
+                return
+            done(self._settle(order, answer, others=True))
 
         self.sealer.ask(AskPayment(payment_id), on_answer, on_sealed)
 
@@ -257,61 +237,59 @@ class Payments:
 
     # -- outcomes
 
-    def _settle(self, order: Order, answer: Answer | Refusal, *, maybe_sent: bool) -> Outcome:
-        """The outcome of an answer; `maybe_sent`: another try under this id may arrive as well."""
+    def _settle(self, order: Order, answer: Answer | Refusal, *, others: bool) -> Outcome:
+        """The outcome of an answer, noted; `others`: another try under this id may have arrived, or still may."""
         if isinstance(answer, Paid):
             return self._settle_paid(order, answer)
-        if isinstance(answer, NotPaid) and (answer.final or not maybe_sent):  # else another try may still pay
-            if answer.code != REUSED:
-                self._note(order, "not_paid", answer.code, answer.text)
-            return Outcome(
-                "not_paid",
-                order,
-                answer.code,
-                answer.text,
-                attempts_left=answer.attempts_left,
-                retry_at_ms=answer.retry_at_ms,
-                final=answer.final,
-            )
-        if isinstance(answer, PaymentUnknown):  # from here on the subsystem refuses an order sealed before the question
-            self._note(order, "not_paid", NEVER_ARRIVED, "")
-            return Outcome("not_paid", order, NEVER_ARRIVED, "")
-        if maybe_sent:
-            return Outcome("deciding", order, getattr(answer, "code", ""), "")
-        if isinstance(answer, Refused):
-            self._note(order, "not_paid", answer.code, answer.text)
-            return Outcome(
-                "not_paid",
-                order,
-                answer.code,
-                answer.text,
-                attempts_left=answer.attempts_left,
-                retry_at_ms=answer.retry_at_ms,
-            )
-        if isinstance(answer, Prompt):
-            self._note(order, "not_paid", ASKED_BACK, answer.title)
-            return Outcome("prompt", order, ASKED_BACK, answer.text, prompt=answer)
-        if isinstance(answer, Refusal) and answer.code in NOTHING_SENT:
-            self._note(order, "not_paid", answer.code, answer.message)
-            return Outcome("not_paid", order, answer.code, answer.message)
-        return Outcome("deciding", order, getattr(answer, "code", ""), "")
+        is_reused = isinstance(answer, NotPaid) and answer.code == REUSED
+        known = None if is_reused else self.known_paid(order)
+        if known is not None:
+            return known
+        outcome = outcome_unless_paid(order, answer, others=others)
+        if outcome.state != "deciding" and not is_reused:
+            self._note(order, "not_paid", outcome.code, outcome.text)
+        return outcome
+
+    def known_paid(self, order: Order) -> Outcome | None:
+        """What this device knows for sure by itself: that the order's payment id was paid. None when it does not."""
+        kept, row = self._kept(order.payment_id), self.outbox.get(order.payment_id)
+        if kept is None:
+            is_paid = row is not None and row.state == "paid"
+            return Outcome("paid", order, FROM_RECEIPT) if is_paid else None
+        signed, receipt = kept
+        if not order.biller_id or stands_for(receipt, order):
+            return Outcome("paid", order, FROM_RECEIPT, "", signed, receipt, True)
+        return Outcome("not_paid", order, REUSED)
+
+    def _kept(self, payment_id: bytes) -> tuple[SignedReceipt, Receipt] | None:
+        """The receipt that is kept of a payment, if it is still genuine."""
+        from payment.contract.receipts import ReceiptError, verify_receipt
+
+        kept = self.history.receipt_of_payment(payment_id)
+        if kept is None:
+            return None
+        try:
+            return kept[0], verify_receipt(kept[0], self.sealer.root)
+        except ReceiptError as error:
+            log.warning("a stored receipt does not verify: %s", error)
+            return None
 
     def _settle_paid(self, order: Order, paid: Paid) -> Outcome:
         import msgspec
 
-        receipt = self._keep(paid.receipt)
+        with self.outbox.atomic():  # the receipt and the outcome that it proves are one
+            receipt = self._keep(paid.receipt)
+            self._note(order, "paid", "", paid.text)
         verified = receipt is not None and receipt.payment_id == order.payment_id
         if receipt is None:
             try:
                 receipt = msgspec.msgpack.decode(paid.receipt.receipt, type=Receipt)
             except msgspec.DecodeError:
                 log.warning("a receipt that cannot be read")
-        self._note(order, "paid", "", paid.text)
+        self._own.discard(order.payment_id)
         if self._watching:
             self.refresh_overview()
-        return Outcome(
-            "paid", order, "", paid.text, paid.receipt, receipt, verified and receipt is not None, paid.balance_after
-        )
+        return Outcome("paid", order, "", paid.text, paid.receipt, receipt, verified, paid.balance_after)
 
     def _keep(self, signed: SignedReceipt) -> Receipt | None:
         """Verifies a receipt against the pinned root and keeps it; None when it does not verify."""
@@ -373,6 +351,13 @@ class Payments:
         return int(self._clock() * 1000)
 
 
-def _stranger(payment_id: bytes) -> Order:
-    """Stands for an order that another device made."""
-    return Order(payment_id, 0, "", "", 0, "", Amount(0, "CNY"), "", 0)
+def _request_of(order: Order, account: str | None, pin: str | None) -> Pay:
+    return Pay(
+        payment_id=order.payment_id,
+        biller_id=order.biller_id,
+        customer_number=order.customer_number or None,
+        bill_id=order.bill_id or None,
+        amount=order.amount if order.amount.minor else None,
+        account=account or None,
+        pin=pin,
+    )

@@ -122,14 +122,17 @@ class Sealer:
 
         self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
 
+    def now_ms(self) -> int:
+        """The server's time as far as it is known here, Unix milliseconds."""
+        return int(self._clock() * 1000) + self.clock_offset_ms
+
     def _made_at_ms(self) -> int:
         """Larger each time, since a question, or a refusal, makes the orders dead that were sealed before it.
 
         With a clock that was put back by much, holding on to its old time would make every request stale.
         """
-        now_ms = int(self._clock() * 1000) + self.clock_offset_ms
-        stepped_back = now_ms <= self._last_made_at_ms <= now_ms + STEP_BACK_MS_MAX
-        self._last_made_at_ms = self._last_made_at_ms + 1 if stepped_back else now_ms
+        now_ms, last_ms = self.now_ms(), self._last_made_at_ms
+        self._last_made_at_ms = last_ms + 1 if now_ms <= last_ms <= now_ms + STEP_BACK_MS_MAX else now_ms
         return self._last_made_at_ms
 
     def _again(self, request: Request, done: AnswerDone, sealed: Callable[[int], None] | None) -> None:

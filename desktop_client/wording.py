@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from desktop_client.i18n import _, language, ngettext
-from desktop_client.payments import NEVER_ARRIVED
+from desktop_client.outcomes import NEVER_ARRIVED, REUSED
 from desktop_client.sealer import PAYMENT_KEY_CHANGED
 from desktop_client.session import NOT_CONNECTED, TIMED_OUT
 from desktop_client.transport import KEY_CHANGED, LOST, NOT_A_SERVER, UNREACHABLE
@@ -23,6 +23,19 @@ def presence_word(presence: str) -> str:
 
 def problem(code: str, message: str = "", address: str = "") -> str:
     """A sentence for a refusal code; `message` (the server's English) only for codes that are not known here."""
+    claims = {
+        codes.PAYMENT_AWAY: _("The payment service is away. Nothing was charged."),
+        codes.BAD_SEAL: _("The payment service could not open the order. Nothing was charged."),
+        PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Nothing was sent. Ask your operator."),
+        NOT_CONNECTED: _("There is no connection to the server. Nothing was sent."),
+        NEVER_ARRIVED: _("The order never reached the payment service. No money moved."),
+        REUSED: _("This payment id stands for another order. No money moved for this one."),
+    }
+    return claims.get(code) or cause(code, message, address)
+
+
+def cause(code: str, message: str = "", address: str = "") -> str:
+    """The same without any word on money: while an order is open, nobody knows whether some moved."""
     known = {
         codes.WRONG_PASSWORD: _("The password is wrong."),
         codes.UNKNOWN_MEMBER: _("There is no member with this number on this server."),
@@ -30,18 +43,18 @@ def problem(code: str, message: str = "", address: str = "") -> str:
         codes.RATE_LIMITED: _("Too many tries. Wait a moment and try again."),
         codes.TOO_MANY_CONNECTIONS: _("The server is full. Try again later."),
         codes.NO_SUCH_MEMBER: _("There is no such member."),
-        codes.PAYMENT_AWAY: _("The payment service is away. Nothing was charged."),
-        codes.BAD_SEAL: _("The payment service could not open the order. Nothing was charged."),
+        codes.PAYMENT_AWAY: _("The payment service is away."),
+        codes.BAD_SEAL: _("The payment service could not open the order."),
         codes.OUTCOME_UNKNOWN: _("The connection broke before the answer. It is not known yet what was decided."),
         codes.BAD_VERSION: _("The server speaks another version. Update BillBuddy."),
+        "stale": _("This computer's clock is wrong: check date and time."),
         UNREACHABLE: _("The server cannot be reached: {address}.").format(address=address),
         NOT_A_SERVER: _("There is no BillBuddy server at {address}.").format(address=address),
         KEY_CHANGED: _("The server's key has changed. BillBuddy does not connect to it. Ask your operator."),
-        PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Nothing was sent. Ask your operator."),
+        PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Ask your operator."),
         LOST: _("The connection to the server was lost."),
-        NOT_CONNECTED: _("There is no connection to the server. Nothing was sent."),
+        NOT_CONNECTED: _("There is no connection to the server."),
         TIMED_OUT: _("The server does not answer."),
-        NEVER_ARRIVED: _("The order never reached the payment service. No money moved."),
     }
     return known.get(code) or message or _("Something went wrong ({code}).").format(code=code)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from desktop_client.i18n import _
 from desktop_client.outbox import Order
-from desktop_client.payments import Outcome
+from desktop_client.outcomes import Outcome
 from desktop_client.presenters.views import Card, CardButton, CardRow, FormCard, FormField, Tone
 from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, short_day
 from payment.contract.messages import Account, Bill, Prompt, Receipt

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from desktop_client.i18n import _
 from desktop_client.outbox import Order
-from desktop_client.payments import Outcome, Payments
+from desktop_client.outcomes import Outcome
+from desktop_client.payments import Payments
 from desktop_client.presenters.offer import Offer, choices_of, offer_of, range_hint
 from desktop_client.presenters.views import PaySheetForm, PaySheetModel, PaySheetView
 from desktop_client.wording import account_tail, problem

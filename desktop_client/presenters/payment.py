@@ -11,7 +11,7 @@ from pathlib import Path
 from desktop_client.app import Member
 from desktop_client.events import OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
 from desktop_client.i18n import _
-from desktop_client.payments import NOTHING_SENT, Outcome
+from desktop_client.outcomes import NOTHING_SENT, Outcome
 from desktop_client.presenters import cards
 from desktop_client.presenters.chat import PinGuard
 from desktop_client.presenters.pay_sheet import PaySheetPresenter

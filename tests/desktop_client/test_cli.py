@@ -102,6 +102,39 @@ def test_same_payment_id_gives_the_same_receipt(run: Run, peer: Peer) -> None:
     assert peer.subsystem.balance == 26_850 - 8_640
 
 
+def test_paid_id_stays_paid_when_nobody_can_be_asked(run: Run, peer: Peer) -> None:
+    first = run("pay", "electricity", "--payment-id", ID)[1]
+    peer.payment_away = True
+    asked = [("pay", "electricity", "--payment-id", ID), ("payment-status", ID)]
+    asked += [("pay", "101", "--amount", "86.40", "--payment-id", ID.upper())]
+    for is_server_up in (True, False):
+        if not is_server_up:
+            peer.stop()
+        for arguments in asked:
+            status, document = run(*arguments)
+            assert (status, document["outcome"], document["money_moved"]) == (DONE, "paid", True)
+            assert document["receipt"] == first["receipt"] and document["signature_verified"] is True
+        for other in (("pay", "electricity", "--amount", "1"), ("pay", "water")):
+            status, document = run(*other, "--payment-id", ID)
+            assert status == REFUSED and "money_moved" not in document
+
+
+def test_id_that_another_device_may_have_paid_is_not_known_while_nobody_can_be_asked(
+    run: Run, peer: Peer, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("pay", "electricity", "--payment-id", ID)
+    elsewhere = Profile(home.parent / "elsewhere")
+    elsewhere.signed_in(elsewhere.trust(peer.known()), LIN, True)
+    monkeypatch.setenv("BILLBUDDY_HOME", str(elsewhere.folder))
+    peer.payment_away = True
+    for arguments in (("pay", "electricity", "--payment-id", ID), ("payment-status", ID)):
+        status, document = run(*arguments)
+        assert (status, document["outcome"], document["money_moved"]) == (UNKNOWN, "deciding", None)
+    peer.payment_away = False
+    assert run("pay", "electricity", "--payment-id", ID)[1]["outcome"] == "paid"
+    assert peer.subsystem.balance == 26_850 - 8_640
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "0.001", "99999999999999", "１２", "", "1e3", "12,50"])
 def test_bad_amount_is_a_usage_error_that_moves_no_money(run: Run, peer: Peer, amount: str) -> None:
     status, document = run("pay", "electricity", f"--amount={amount}")

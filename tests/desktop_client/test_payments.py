@@ -7,7 +7,8 @@ import pytest
 from desktop_client.app import Client, Options
 from desktop_client.events import OrderChanged
 from desktop_client.outbox import Order
-from desktop_client.payments import NEVER_ARRIVED, Outcome, Payments
+from desktop_client.outcomes import NEVER_ARRIVED, Outcome
+from desktop_client.payments import Payments
 from desktop_client.profile import Profile
 from im_protocol import codes
 from im_protocol.packets import Refusal, Type

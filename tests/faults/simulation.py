@@ -19,7 +19,8 @@ from desktop_client.config import Timings
 from desktop_client.events import EventBus, SessionReady
 from desktop_client.history import History
 from desktop_client.outbox import Order, Outbox
-from desktop_client.payments import Outcome, Payments
+from desktop_client.outcomes import Outcome
+from desktop_client.payments import Payments
 from desktop_client.sealer import Sealer
 from desktop_client.session import TIMED_OUT
 from desktop_client.store import Store

@@ -16,7 +16,7 @@ import pytest
 from build_scripts.common import ROOT
 from desktop_client.app import Client, Options
 from desktop_client.config import Timings
-from desktop_client.payments import Outcome
+from desktop_client.outcomes import Outcome
 from desktop_client.profile import KnownServer, Profile
 from im_protocol.codec import Frame
 from im_protocol.packets import Refusal, SignedIn

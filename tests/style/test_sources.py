@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.style import sources
 
 LINES_MAX = 400
-COMMAND_LINES = {"__main__.py", "cli.py", "console.py"}
+COMMAND_LINES = {"__main__.py", "cli.py", "cli_printer.py", "console.py"}
 LOOK = {sources.ROOT / "desktop_client" / name for name in ("theme.py", "palette.py")}
 COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 FONT_FAMILY = re.compile(r"(?i)^(noto (sans|serif|color)|dejavu|arial$|helvetica|segoe ui|microsoft yahei|courier)")
