@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from desktop_client import cli_documents as documents
 from desktop_client.cli_base import DONE, REFUSED, Failure, Result
 from desktop_client.cli_runner import Runner
@@ -32,8 +30,10 @@ class Listener:
         self._told: set[str] = set()  # the operator's notices
 
     def emit(self, kind: str, line: str, /, **facts: object) -> None:
-        document = json.dumps({"event": kind, **facts}, ensure_ascii=False)
-        self._terminal.emit(document if self._terminal.json else line)
+        if self._terminal.json:
+            self._terminal.document({"event": kind, **facts})
+        else:
+            self._terminal.emit(line)
 
     def on_chat(self, event: ChatChanged) -> None:
         m = self._store.message(event.message_id, event.sender_id)
