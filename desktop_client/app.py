@@ -133,8 +133,7 @@ class Client:
             self._seen_pin, self._seen_fingerprint = up.tls_pin, hashlib.sha256(root).digest()
             return KEY_CHANGED
         if server.payment_root != root.hex():
-            server.payment_root = root.hex()
-            self.profile.save()
+            self.profile.note_root(server, root)
         return ""
 
 

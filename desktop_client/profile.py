@@ -6,66 +6,26 @@ the file 0600. Each member's messages, receipts and orders have a folder of thei
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from desktop_client import profile_file
 from desktop_client.config import Address
+from desktop_client.profile_file import KnownServer, Stored
+from host.locks import exclusive
 from im_protocol.invite import OTHERS_MAX
 
+__all__ = ["KnownServer", "Profile", "ProfileError", "default_folder"]
+
 FILE_NAME = "profile.json"
+LOCK_NAME = "profile.lock"
 HOME_VARIABLE = "BILLBUDDY_HOME"
 
 
 class ProfileError(Exception):
     """The profile folder cannot be used; the message says why."""
-
-
-@dataclass
-class KnownServer:
-    """A server that was trusted once. Keys in hexadecimal; `payment_root` is empty until it was seen. `others` are
-    hosts where it may be found as well, on the same port."""
-
-    host: str
-    port: int
-    name: str
-    tls_pin: str
-    payment_fingerprint: str
-    payment_root: str = ""
-    others: list[str] = field(default_factory=list)
-
-    @property
-    def other_addresses(self) -> tuple[Address, ...]:
-        return tuple(Address(host, self.port) for host in self.others)
-
-    @property
-    def address(self) -> Address:
-        return Address(self.host, self.port)
-
-    @property
-    def pin_bytes(self) -> bytes:
-        return bytes.fromhex(self.tls_pin)
-
-    @property
-    def fingerprint_bytes(self) -> bytes:
-        return bytes.fromhex(self.payment_fingerprint)
-
-    @property
-    def root_bytes(self) -> bytes:
-        return bytes.fromhex(self.payment_root)
-
-
-@dataclass
-class _Stored:
-    device_id: str = ""
-    servers: list[KnownServer] = field(default_factory=list)
-    last_server: str = ""
-    last_member: str = ""
-    remember: bool = True
-    settings: dict[str, str] = field(default_factory=dict)
 
 
 def default_folder() -> Path:
@@ -79,7 +39,10 @@ def default_folder() -> Path:
 
 
 class Profile:
-    """The remembered things, saved at every change."""
+    """The remembered things, saved at every change.
+
+    Several programs may use one profile: each change is made, under a lock, to what the others have written meanwhile.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Opens or begins the profile. Raises ProfileError when its folder or file cannot be used."""
@@ -88,10 +51,10 @@ class Profile:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.chmod(0o700)
-            self._data = self._load()
-            if not self._data.device_id:
-                self._data.device_id = secrets.token_hex(16)
-                self.save()
+            self.set_aside: Path | None = None  # where a damaged file was kept
+            self._data, whole = profile_file.read(self.path)
+            if not (whole and self._data.device_id):
+                self._change(_begin)
         except OSError as error:
             raise ProfileError(f"cannot use the profile folder {self.folder}: {error.strerror or error}") from error
 
@@ -119,8 +82,7 @@ class Profile:
 
     def server_with(self, tls_pin: str, payment_fingerprint: str) -> KnownServer | None:
         """The server remembered with these keys: it is known wherever it is."""
-        keys = (tls_pin, payment_fingerprint)
-        return next((s for s in self._data.servers if (s.tls_pin, s.payment_fingerprint) == keys), None)
+        return _with_keys(self._data, tls_pin, payment_fingerprint)
 
     def last_server(self) -> KnownServer | None:
         """The server signed in to last, or the only one there is."""
@@ -134,31 +96,46 @@ class Profile:
 
         The addresses where it was before are kept as further ones, so that it is found again when it moves back.
         """
-        old = self.server_with(server.tls_pin, server.payment_fingerprint)
-        if old is not None:
-            server.payment_root = server.payment_root or old.payment_root
-            before = [host for host in (old.host, *old.others) if old.port == server.port]
-            server.others = [h for h in dict.fromkeys([*server.others, *before]) if h != server.host][:OTHERS_MAX]
-        gone = [s for s in self._data.servers if s is old or s.address == server.address]
-        self._data.servers = [s for s in self._data.servers if s not in gone]
-        self._data.servers.append(server)
-        self.save()
+
+        def change(data: Stored) -> None:
+            old = _with_keys(data, server.tls_pin, server.payment_fingerprint)
+            if old is not None:
+                server.payment_root = server.payment_root or old.payment_root
+                before = [host for host in (old.host, *old.others) if old.port == server.port]
+                server.others = [h for h in dict.fromkeys([*server.others, *before]) if h != server.host][:OTHERS_MAX]
+            data.servers = [s for s in data.servers if s is not old and s.address != server.address]
+            data.servers.append(server)
+
+        self._change(change)
         return server
 
     def signed_in(self, server: KnownServer, member_id: int, remember: bool) -> None:
         """Notes who signed in where, to offer it next time."""
-        self._data.last_server = str(server.address)
-        self._data.last_member = str(member_id) if remember else ""
-        self._data.remember = remember
-        self.save()
+
+        def change(data: Stored) -> None:
+            data.last_server = str(server.address)
+            data.last_member = str(member_id) if remember else ""
+            data.remember = remember
+
+        self._change(change)
+
+    def note_root(self, server: KnownServer, root: bytes) -> None:
+        """The payment service's root key was seen; its fingerprint was pinned before."""
+        server.payment_root = root.hex()
+
+        def change(data: Stored) -> None:
+            known = _with_keys(data, server.tls_pin, server.payment_fingerprint)
+            if known is not None:
+                known.payment_root = server.payment_root
+
+        self._change(change)
 
     def setting(self, name: str, default: str = "") -> str:
         """A setting such as `lang` or `theme`."""
         return self._data.settings.get(name, default)
 
     def set_setting(self, name: str, value: str) -> None:
-        self._data.settings[name] = value
-        self.save()
+        self._change(lambda data: data.settings.update({name: value}))
 
     def member_folder(self, server: KnownServer, member_id: int) -> Path:
         """The 0700 folder of one member of one server (by its key: a server may move)."""
@@ -167,25 +144,21 @@ class Profile:
         folder.chmod(0o700)
         return folder
 
-    def save(self) -> None:
-        """Writes the file whole or not at all."""
-        temporary = self.path.with_suffix(f".{os.getpid()}.tmp")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(self._data), file, ensure_ascii=False, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path)
+    def _change(self, change: Callable[[Stored], None]) -> None:
+        """Changes what the file holds now. Raises OSError."""
+        with exclusive(self.folder / LOCK_NAME):
+            data, whole = profile_file.read(self.path)
+            if not whole:
+                self.set_aside = profile_file.set_aside(self.path)
+            change(data)
+            profile_file.write(self.path, data)
+            self._data = data
 
-    def _load(self) -> _Stored:
-        try:
-            raw: dict[str, Any] = json.loads(self.path.read_text("utf-8"))
-        except FileNotFoundError:
-            return _Stored()
-        except ValueError as error:
-            raise ProfileError(f"{self.path} is damaged: {error}") from error
-        try:
-            servers = [KnownServer(**item) for item in raw.pop("servers", [])]
-            return _Stored(servers=servers, **raw)
-        except TypeError as error:
-            raise ProfileError(f"{self.path} is of another version: {error}") from error
+
+def _begin(data: Stored) -> None:
+    data.device_id = data.device_id or secrets.token_hex(profile_file.DEVICE_HEX_CHARS // 2)
+
+
+def _with_keys(data: Stored, tls_pin: str, payment_fingerprint: str) -> KnownServer | None:
+    keys = (tls_pin, payment_fingerprint)
+    return next((s for s in data.servers if (s.tls_pin, s.payment_fingerprint) == keys), None)
