@@ -9,13 +9,14 @@ from typing import Any, Literal
 import msgspec
 
 from desktop_client.store import Store
-from payment.contract.messages import Receipt, SignedReceipt
+from payment.contract.messages import Bill, Receipt, SignedReceipt
 
 MessageState = Literal["sending", "sent", "failed", "received"]
 LAST_SEQUENCE = "last_sequence"
 ERA = "era"  # how often the server was found to have been put back to an older copy of its records
 AGREED = "agreed_sequence"  # while the mailbox is read anew: up to here both sides have the same entries
 READING_ANEW = "reading_anew"
+BILL_RECEIPTS_MAX = 500  # receipts of one biller among which those of a bill are looked for
 Place = tuple[bool, int, int]
 SHOWN_MESSAGES_MAX = 200  # what a conversation opens with; older ones stay in the database
 _COLUMNS = "message_id, peer_id, own, text, at_ms, sequence, state, era"
@@ -183,10 +184,29 @@ class History:
         )
         return [_receipt(row) for row in reversed(self._store.rows(sql, biller_id, biller_id, count))]
 
+    def newest_receipt(self) -> SignedReceipt | None:
+        """The one of the highest transfer number: how far the ledger has come, as far as this device can prove it."""
+        found = self._store.rows("SELECT receipt, signature FROM receipts ORDER BY transfer_no DESC LIMIT 1")
+        return _receipt(found[0])[0] if found else None
+
+    def receipt_held_for(self, bill: Bill) -> Receipt | None:
+        """A receipt that says that less is left to pay of a bill than the payment service says now."""
+        paid = [
+            receipt
+            for _signed, receipt in self.receipts(bill.biller_id, BILL_RECEIPTS_MAX)
+            if receipt.kind == "payment"
+            and receipt.bill_id == bill.bill_id
+            and bill.title in receipt.bill_title  # an older copy may give the number to another bill
+            and (receipt.customer_number, receipt.paid.currency) == (bill.customer_number, bill.due.currency)
+        ]
+        lowest = min(paid, key=lambda receipt: receipt.remaining.minor, default=None)
+        return lowest if lowest is not None and lowest.remaining.minor < bill.due.minor else None
+
     def find_receipt(self, key: str) -> tuple[SignedReceipt, Receipt] | None:
-        """By receipt number, or by payment id in hexadecimal."""
+        """By receipt number (its last four signs may be left out), or by payment id in hexadecimal."""
         payment_id = bytes.fromhex(key) if _is_hex(key) else b""
-        sql = "SELECT receipt, signature FROM receipts WHERE upper(receipt_no) = upper(?) OR payment_id = ?"
+        sql = "SELECT receipt, signature FROM receipts WHERE upper(receipt_no) = upper(?1) OR payment_id = ?2"
+        sql += " OR upper(receipt_no) = upper(?1) || substr(receipt_no, -5)"
         sql += " ORDER BY paid_at_ms DESC LIMIT 1"
         found = self._store.rows(sql, key, payment_id)
         return _receipt(found[0]) if found else None

@@ -118,7 +118,7 @@ class Payments:
                 self._overview_again = False
                 self.refresh_overview()
 
-        self.sealer.ask(Overview(), on_answer)
+        self.sealer.ask(Overview(self.history.newest_receipt()), on_answer)
 
     def ask_bill(self, biller_id: int, customer_number: str | None, done: AnswerDone) -> None:
         """What is owed to a biller: BillsAre, Prompt, Refused, or a Refusal."""

@@ -10,7 +10,8 @@ from desktop_client.sealer import PAYMENT_KEY_CHANGED
 from desktop_client.session import NOT_CONNECTED, TIMED_OUT
 from desktop_client.transport import KEY_CHANGED, LOST, NOT_A_SERVER, UNREACHABLE
 from im_protocol import codes
-from payment.contract.money import AmountError
+from payment.contract.messages import Receipt
+from payment.contract.money import AmountError, with_sign
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -68,6 +69,18 @@ def went_back(what: str) -> str:
         ),
     }
     return known[what]
+
+
+def receipt_held(receipt: Receipt) -> str:
+    """A warning beside a bill that looks open, though this device can prove that it was paid."""
+    return _(
+        "You hold receipt {no} for this bill: {amount} paid on {day}. The payment service does not know of it. "
+        "Ask your operator before you pay again."
+    ).format(
+        no=receipt.receipt_no,
+        amount=with_sign(receipt.paid),
+        day=short_day(datetime.fromtimestamp(receipt.paid_at_ms / 1000).astimezone().date().isoformat()),
+    )
 
 
 def invite_problem() -> str:

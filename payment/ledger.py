@@ -106,6 +106,11 @@ class Ledger:
         """Number and hash of the newest transfer."""
         return self._no, self._hash
 
+    def hash_of(self, transfer_no: int) -> bytes:
+        """The chain's hash at a transfer; empty when there is none of this number."""
+        row = self._store.one("SELECT hash FROM transfer WHERE no = ?", (transfer_no,))
+        return bytes(row[0]) if row else b""
+
     def accounts_by_number(self, numbers: Iterable[str]) -> dict[str, LedgerAccount]:
         """Accounts of these numbers; unknown ones are missing."""
         rows = self._store.rows_in(_ACCOUNT + "number IN", list(numbers))

@@ -224,7 +224,7 @@ class Operations:
         return msgspec.structs.replace(
             original,
             kind="refund",
-            receipt_no=receipt_no(row.no),
+            receipt_no=receipt_no(row.no, chain_hash),
             account_tail=wallet.number[-4:],
             billed=Amount(paid, row.currency),
             paid=Amount(row.amount, row.currency),

@@ -35,6 +35,7 @@ _MARK = (
     "SET made_at_ms = max(made_at_ms, excluded.made_at_ms), at_ms = max(at_ms, excluded.at_ms)"
 )
 _SPENT = "INSERT OR IGNORE INTO nonce VALUES (?, ?)"
+_SIGNS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: no letter looks like a digit
 BOUND_KEPT_MAX = 50_000
 
 
@@ -280,7 +281,7 @@ class Orders:
         receipt = Receipt(
             format="billbuddy-receipt-1",
             kind="payment",
-            receipt_no=receipt_no(row.no),
+            receipt_no=receipt_no(row.no, chain_hash),
             payment_id=order.pay.payment_id,
             member_id=order.member_id,
             biller_id=biller.id,
@@ -326,6 +327,12 @@ class Orders:
                 group.bindings.add((order.member_id, row.biller_id, row.customer_number))
 
 
-def receipt_no(transfer_no: int) -> str:
-    """The number printed on a receipt."""
-    return f"BB{transfer_no:08d}"
+def receipt_no(transfer_no: int, chain_hash: bytes) -> str:
+    """The number printed on a receipt: the transfer's, and four signs of the chain up to it.
+
+    A ledger that was put back to an older copy gives its transfers the same numbers again, and another chain: so a
+    receipt's number is not used for another payment.
+    """
+    code = int.from_bytes(chain_hash[:4], "big") >> 12
+    signs = "".join(_SIGNS[code >> shift & 31] for shift in (15, 10, 5, 0))
+    return f"BB{transfer_no:08d}-{signs}"

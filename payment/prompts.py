@@ -178,6 +178,14 @@ class Words:
         text = self._("The operator reset your payment password on {when}. Change it, so that only you know it.")
         return text.format(when=moment_text(at_ms))
 
+    def records_are_older(self, lost: Receipt) -> str:
+        """A notice: the member holds a receipt of a payment that the ledger lost."""
+        _ = self._
+        return _(
+            "The payment service has older records than your receipt {no} of {when} shows. Do not pay again what you "
+            "hold a receipt for, and tell your operator."
+        ).format(no=lost.receipt_no, when=moment_text(lost.paid_at_ms))
+
     # ---- prompts ----------------------------------------------------------------------------------------------
 
     def prompt(

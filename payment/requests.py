@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -13,14 +14,17 @@ from payment.contract.messages import (
     AskPayment,
     AskReceipts,
     Done,
+    Overview,
     OverviewIs,
     Paid,
     Pay,
     PaymentUnknown,
+    Receipt,
     ReceiptsAre,
     SetPin,
     SignedReceipt,
 )
+from payment.contract.receipts import receipt_unless_known
 from payment.credentials import Locked, PinRecord, is_pin, is_weak
 from payment.gate import PinGate, Verdict, Verified
 from payment.orders import Order, fingerprint
@@ -32,7 +36,10 @@ if TYPE_CHECKING:
     from payment.service import Asked, Service
 
 RECEIPTS_PER_PAGE = 24  # about a KiB each at most, so a page fits the largest sealed answer
+LOST_TOLD_MAX = 1_000  # receipts of which the log tells that the ledger lost them
 NOTICE_MS = 7 * 86_400_000  # how long an operator's reset is shown
+
+log = logging.getLogger("payment.requests")
 
 
 class Requests:
@@ -43,6 +50,7 @@ class Requests:
         self._core = service.core
         self._gate = gate
         self._languages: dict[str, Words] = {}
+        self._lost: set[bytes] = set()  # chain hashes of genuine receipts that the log told of
 
     def handle(self, asked: Asked) -> None:
         """Answers, now or later. A decided payment id is answered before freshness is judged (see `_pay`)."""
@@ -60,7 +68,7 @@ class Requests:
         elif isinstance(request, SetPin):
             self._set_pin(asked, request)
         else:
-            self._overview(asked)
+            self._overview(asked, request)
 
     def refuse(self, asked: Asked, code: str) -> None:
         """A sealed refusal in the asker's language."""
@@ -121,7 +129,7 @@ class Requests:
 
     # ---- reads ------------------------------------------------------------------------------------------------
 
-    def _overview(self, asked: Asked) -> None:
+    def _overview(self, asked: Asked, request: Overview) -> None:
         arrears, now_ms = self._core.arrears, self._core.clock()
         states = arrears.states(asked.member_id, day_text(now_ms))
         notices = [
@@ -132,7 +140,30 @@ class Requests:
                 (asked.member_id, now_ms - NOTICE_MS),
             )
         ]
+        lost = self._unknown_receipt(asked, request)
+        if lost is not None:
+            notices.append(self._words(asked).records_are_older(lost))
         self._service.answer(asked, OverviewIs(arrears.accounts(asked.member_id), states, notices))
+
+    def _unknown_receipt(self, asked: Asked, request: Overview) -> Receipt | None:
+        """The receipt that the device showed, when it is genuine and this ledger has no such transfer."""
+        if request.newest is None:
+            return None
+        ledger = self._core.ledger
+        receipt = receipt_unless_known(request.newest, self._core.keystore.root_public, ledger.hash_of)
+        if receipt is None or receipt.member_id != asked.member_id:
+            return None
+        if receipt.chain_hash not in self._lost and len(self._lost) < LOST_TOLD_MAX:
+            self._lost.add(receipt.chain_hash)
+            log.critical(
+                "member %d holds the genuine receipt %s, and this ledger, at transfer %d, does not have its transfer: "
+                "was an older copy of the data folder put back? Restore the newest one; until then bills that were "
+                "paid may look open.",
+                receipt.member_id,
+                receipt.receipt_no,
+                ledger.head[0],
+            )
+        return receipt
 
     def _ask_bill(self, asked: Asked, request: AskBill) -> None:
         words, arrears = self._words(asked), self._core.arrears

@@ -11,7 +11,7 @@ from desktop_client.i18n import _
 from desktop_client.outbox import Order
 from desktop_client.outcomes import Outcome
 from desktop_client.presenters.views import Card, CardButton, CardRow, FormCard, FormField, Tone
-from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, short_day
+from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, receipt_held, short_day
 from payment.contract.messages import Account, Bill, Prompt, Receipt
 from payment.contract.money import with_sign
 
@@ -38,8 +38,9 @@ def order_key(payment_id: bytes) -> str:
     return f"order-{payment_id.hex()}"
 
 
-def bill_card(bill: Bill, biller_name: str, today: date, *, deciding: bool) -> Card:
-    """An open bill with its lines and the way to pay it."""
+def bill_card(bill: Bill, biller_name: str, today: date, *, deciding: bool, held: Receipt | None = None) -> Card:
+    """An open bill with its lines and the way to pay it. `held`: the receipt of a payment that the payment service
+    has forgotten."""
     rows = [CardRow(line.text, with_sign(line.amount)) for line in bill.lines]
     paid_minor = bill.total.minor - bill.due.minor
     if paid_minor > 0:
@@ -54,6 +55,7 @@ def bill_card(bill: Bill, biller_name: str, today: date, *, deciding: bool) -> C
         note_tone="warning" if deciding else due_tone(bill.due_on, today),
         rows=tuple(rows),
         buttons=(button,),
+        text=receipt_held(held) if held is not None else "",
     )
 
 

@@ -167,7 +167,8 @@ class BillPresenter:
         today = date.today()  # noqa: DTZ011 the member's own day counts
         deciding = {o.bill_id for o in self._member.outbox.deciding(self._biller_id)}
         for bill in answer.bills:
-            self._put(cards.bill_card(bill, self._name, today, deciding=bill.bill_id in deciding))
+            held = self._member.history.receipt_held_for(bill)
+            self._put(cards.bill_card(bill, self._name, today, deciding=bill.bill_id in deciding, held=held))
         if not answer.bills:
             state = self._state()
             credit = with_sign(answer.credit) if answer.credit is not None and answer.credit.minor > 0 else ""

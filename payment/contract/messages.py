@@ -43,7 +43,10 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Overview(Message, frozen=True):
-    """The roster's figures: balance, and the state of every biller."""
+    """The roster's figures: balance, and the state of every biller. `newest` is the member's receipt of the highest
+    transfer number that the device holds: a ledger that does not know it is an older copy, and says so in a notice."""
+
+    newest: SignedReceipt | None = None
 
 
 class AskBill(Message, frozen=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,6 +50,22 @@ def verify_receipt(signed: SignedReceipt, root_public_key: bytes) -> Receipt:
         raise ReceiptError("the signature does not fit: this receipt was changed or is from somewhere else") from None
     except (msgspec.DecodeError, ValueError) as error:
         raise ReceiptError(f"this is not a receipt: {error}") from None
+
+
+def receipt_unless_known(
+    signed: SignedReceipt, root_public_key: bytes, hash_of: Callable[[int], bytes]
+) -> Receipt | None:
+    """A genuine receipt whose transfer is not in the chain of which `hash_of` gives the hash at a number.
+
+    None when the chain has it, and for what is no receipt of this root key: that shows nothing.
+    """
+    try:
+        receipt = _RECEIPT.decode(signed.receipt)
+        if hash_of(receipt.transfer_no) == receipt.chain_hash:
+            return None
+        return verify_receipt(signed, root_public_key)
+    except (ReceiptError, msgspec.DecodeError, ValueError, OverflowError):
+        return None
 
 
 def receipt_file_text(signed: SignedReceipt, root_public_key: bytes) -> str:

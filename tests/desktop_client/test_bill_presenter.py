@@ -219,3 +219,30 @@ def test_conversation_recovers_by_itself_when_the_payment_service_is_back(
     person.peer.payment_away = False
     person.until(lambda: view.keyed("bill-"))
     assert view.last("show_banner") == ("", "plain")
+
+
+def test_bill_of_which_a_receipt_is_held_is_not_offered_again_without_saying_so(person: Person) -> None:
+    person.signed_in()
+    view = person.open_biller()
+    person.pay(view)
+    person.until(lambda: view.keyed("order-"))
+    subsystem = person.peer.subsystem
+    subsystem.due[ELECTRICITY], subsystem.balance, subsystem.outcomes = 8_640, 26_850, {}  # an older copy
+    view.on_check_bill()
+    person.until(lambda: view.keyed("bill-")[-1].buttons)
+    assert "You hold receipt 7F3K-92QD-XW01 for this bill: ¥ 86.40 paid on" in view.keyed("bill-")[-1].text
+
+
+def test_receipts_of_one_number_are_both_kept(person: Person) -> None:
+    person.signed_in()
+    view = person.open_biller()
+    subsystem = person.peer.subsystem
+    for _ in range(2):
+        person.pay(view)
+        person.until(lambda: subsystem.due[ELECTRICITY] == 0 and not person.app.client.member.outbox.deciding())
+        subsystem.due[ELECTRICITY], subsystem.outcomes = 8_640, {}
+        view.on_check_bill()
+        person.until(lambda: view.keyed("bill-")[-1].buttons)
+    receipts = [receipt for _signed, receipt in person.app.client.member.history.receipts(ELECTRICITY)]
+    assert [receipt.receipt_no for receipt in receipts] == ["7F3K-92QD-XW01"] * 2
+    assert len({receipt.payment_id for receipt in receipts}) == 2
