@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from im_protocol import codes, limits
+from im_protocol import appended, codes, limits
 from im_protocol.errors import LocalProtocolError, RemoteProtocolError
 from im_protocol.packets import BODIES, OPAQUE, Body, Flag, Type
 
@@ -68,18 +68,24 @@ def decode_body(frame: Frame, expected: type[_B]) -> _B:
     """The typed body of a frame. Raises RemoteProtocolError (bad_body) when it is not one, not fatal."""
     try:
         body = _DECODERS[frame.type].decode(frame.body)
-    except (KeyError, msgspec.DecodeError, ValueError) as error:
-        raise RemoteProtocolError(
-            codes.BAD_BODY, f"body of packet type {frame.type:#06x}: {error}", request_id=frame.request_id, fatal=False
-        ) from error
+    except (KeyError, msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise _bad_body(frame, str(error)) from error
     if not isinstance(body, expected):
-        raise RemoteProtocolError(
-            codes.BAD_BODY,
-            f"packet type {frame.type:#06x} where {expected.__name__} was expected",
-            request_id=frame.request_id,
-            fatal=False,
-        )
+        raise _bad_body(frame, f"{expected.__name__} was expected")
     return body
+
+
+def decode_request(frame: Frame, expected: type[_B]) -> _B:
+    """The typed body of a client's frame, whose appended fields are looked at as well. Raises as `decode_body`."""
+    body = decode_body(frame, expected)
+    if appended.has_appended(frame.body, len(expected.__struct_fields__)) and (fault := appended.fault_of(frame.body)):
+        raise _bad_body(frame, fault)
+    return body
+
+
+def _bad_body(frame: Frame, fault: str) -> RemoteProtocolError:
+    text = f"body of packet type {frame.type:#06x}: {fault}"
+    return RemoteProtocolError(codes.BAD_BODY, text, request_id=frame.request_id, fatal=False)
 
 
 def is_known_type(packet_type: int) -> bool:

@@ -11,9 +11,11 @@ TOO_MANY_CONNECTIONS = "too_many_connections"
 # One packet is wrong; the connection stays, except before sign-in.
 UNKNOWN_TYPE = "unknown_type"
 BAD_BODY = "bad_body"
+BAD_REQUEST_ID = "bad_request_id"  # 0 on a packet that has an answer: there would be no telling whose answer it is
 NOT_NOW = "not_now"  # right type, wrong state (for example anything before SignIn)
 FORGED_SENDER = "forged_sender"
 NO_SUCH_MEMBER = "no_such_member"
+MESSAGE_ID_USED = "message_id_used"  # another message of the same sender has this id; this one is not stored
 RATE_LIMITED = "rate_limited"
 SERVER_ERROR = "server_error"
 MAILBOX_CHANGED = "mailbox_changed"  # the mailbox is not the one that the device knows: an older copy was put back

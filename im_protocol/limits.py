@@ -3,6 +3,9 @@
 HEADER_BYTES = 32
 BODY_BYTES_MAX = 65_536  # a sealed order is under 34 KiB; a page of history fits as well
 BODY_BYTES_MAX_BEFORE_SIGN_IN = 2_048  # a stranger cannot make the server hold more than this
+CHAT_BODY_BYTES_MAX = 16_384  # 4,000 characters of four bytes, the frame of the fields, and 362 bytes for newer fields
+DEPTH_MAX = 16  # levels of a client's body; a reader of the page of a mailbox that quotes it needs four more
+VALUES_MAX = 1_024  # values in a client's body with appended fields: reading past them must cost nobody much
 TEXT_CHARS_MAX = 4_000  # about two printed pages; longer texts are files
 NAME_CHARS_MAX = 64
 PASSWORD_CHARS_MAX = 128  # Argon2id reads it all, so its length costs time

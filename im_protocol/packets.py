@@ -265,6 +265,9 @@ OPAQUE: dict[Type, str] = {
 }
 """Bodies that the chat server passes on unread; the named module of the contract reads them."""
 
+UNANSWERED = frozenset((Type.SIGN_OUT, Type.PRESENCE_SET, Type.CHAT_ACK))
+"""What a client sends that has no answer; only these may carry the request id 0."""
+
 BODIES: dict[Type, type[Body]] = {
     Type.REFUSAL: Refusal,
     Type.PING: Empty,

@@ -23,13 +23,16 @@ from im_server.delivery import Delivery
 from im_server.directory import Directory
 from im_server.errors import StartError
 from im_server.io_thread import IoThread
+from im_server.known_devices import KnownDevices, key_from
 from im_server.listener import Listener, open_tcp
 from im_server.member_commands import MemberCommands
 from im_server.passwords import PasswordChecker
 from im_server.presence import PresenceHub
+from im_server.quotas import QuotaBook
 from im_server.relay import Relay
 from im_server.sessions import Sessions
 from im_server.store.database import open_database
+from im_server.store.known_devices import all_known_devices, save_known_device
 from im_server.store.mailbox import Mailboxes
 from im_server.store.members import MemberRow, all_billers, all_members, save_devices, save_last_seen
 from im_server.store.writer import Writer
@@ -69,6 +72,7 @@ class Server:
     def _build(self, name: str, host: str, port: int, payment_argv: Sequence[str] | None) -> None:
         folder, settings = self.folder, self.settings
         self.facts = folder.facts()
+        self._facts_lock = threading.Lock()  # one writer of server.json at a time
         self.facts.name = name or self.facts.name
         self.tls_pin = ensure_certificate(folder.tls, self.facts.name)
         context = server_context(folder.tls)
@@ -97,6 +101,11 @@ class Server:
             delivery.behind,
             lambda: self.on_disk_failed(),
         )
+        known_devices = KnownDevices(
+            key_from(folder.tls / "key.pem"),
+            all_known_devices(),
+            lambda row, gone: writer.keep(("known device", *row[:2]), lambda: save_known_device(row, gone)),
+        )
         self._database.close()  # this thread's connection; the writer and the workers open their own
         self._members = MemberCommands(lambda job: writer.submit(job).result(60), self._members_added)
         self.core = dispatcher.core = Core(
@@ -111,8 +120,11 @@ class Server:
             writer=writer,
             workers=Workers("worker", settings.workers, settings.work_queue_max, self._database.close),
             password_workers=Workers("password", 2, settings.password_queue_max, self._database.close),
+            quick_workers=Workers("quick", 1, settings.password_queue_max, self._database.close),
             passwords=PasswordChecker(),
+            known_devices=known_devices,
             throttle=Throttle(),
+            quotas=QuotaBook(settings.quotas),
             on_payment_root=self._payment_root_is,
             admin=self._admin,
             set_state=dispatcher.set_state,
@@ -145,6 +157,7 @@ class Server:
         core, dispatcher = self.core, self._dispatcher
         core.workers.start()
         core.password_workers.start()
+        core.quick_workers.start()
         for thread in (core.writer, core.presence, *self.io_threads):
             thread.start()
         tables = {
@@ -157,7 +170,7 @@ class Server:
         if self.supervisor is not None:
             self.supervisor.start()
         self.facts.port = self.port
-        self.folder.save_facts(self.facts)
+        self._save_facts()
         log.info("listening on %s:%d", self.host, self.port)
 
     def stop(self) -> None:
@@ -172,6 +185,7 @@ class Server:
         for io in self.io_threads:
             io.join(10)
         core.presence.stop()
+        core.quick_workers.stop()  # before the password workers, to whom they hand over
         core.password_workers.stop()
         core.workers.stop()
         core.writer.stop()
@@ -185,11 +199,16 @@ class Server:
     # ---- told by the parts ---------------------------------------------------------------------------------------
 
     def _payment_root_is(self, root: bytes) -> None:
+        """On an I/O thread: the file is synced elsewhere, in order with the other times that it is written."""
         self.core.payment_root = root
         if self.facts.payment_root_hex != root.hex():
             self.facts.payment_root_hex = root.hex()
-            self.folder.save_facts(self.facts)
+            self.core.writer.keep(("facts",), self._save_facts)
         self.payment_known.set()
+
+    def _save_facts(self) -> None:
+        with self._facts_lock:
+            self.folder.save_facts(self.facts)
 
     def _members_added(self, rows: list[MemberRow]) -> None:
         self.core.directory.add(rows)
@@ -217,10 +236,10 @@ class Server:
         now_ms = time.time_ns() // 1_000_000
         member_id = conn.member_id
         device = (member_id, conn.device_id, conn.device_name, conn.acked_sequence, now_ms)
-        core.writer.submit(lambda: save_devices([device]))
+        core.writer.keep(("device", *device[:2]), lambda: save_devices([device]))
         if core.sessions.remove(conn):
             core.directory.update_member(member_id, last_seen_ms=now_ms)
-            core.writer.submit(lambda: save_last_seen({member_id: now_ms}))
+            core.writer.keep(("last seen", member_id), lambda: save_last_seen({member_id: now_ms}))
             core.presence.member_changed(member_id)
 
 

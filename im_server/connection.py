@@ -13,6 +13,7 @@ from im_protocol.packets import Flag, Refusal, Type
 
 if TYPE_CHECKING:
     from im_server.io_thread import IoThread
+    from im_server.quotas import MemberQuota
     from im_server.send_order import SendOrder
 
 
@@ -53,17 +54,22 @@ class Connection:
         "heard_at",
         "io",
         "kind",
+        "mask",
         "member_id",
         "order",
         "out",
         "out_bytes",
+        "partial_since",
+        "paused",
         "phase",
         "pipelines",
+        "quota",
         "reader",
         "recv",
         "refuse_with",
         "relayed",
         "sock",
+        "strange_packets",
         "table",
         "unsent",
         "wants_write",
@@ -84,10 +90,15 @@ class Connection:
         self.unsent = b""
         self.dirty = False
         self.wants_write = False
+        self.paused = False  # not read for a while, because it sent too fast
+        self.mask = 0  # what the poller waits for
+        self.partial_since = 0.0  # 0: no packet is incomplete
         self.heard_at = 0.0
         self.deadline = 0.0  # 0: none
         self.refuse_with: Refusal | None = None
         self.member_id = 0
+        self.quota: MemberQuota | None = None  # the member's, once signed in
+        self.strange_packets = 0  # before sign-in
         self.device_id = b""
         self.device_name = ""
         self.acked_sequence = 0

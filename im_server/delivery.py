@@ -28,6 +28,9 @@ _CHAT_EVENT = int(Type.CHAT_EVENT)
 STORE_AGAIN_MS = 1_000  # a full disk is not emptied sooner
 
 
+_ID_USED = "You sent another message with this id to somebody else; send this one with an id of its own."
+
+
 class Delivery:
     """Makes the packets of a stored batch and hands them to the I/O threads, one hand-over a thread."""
 
@@ -42,6 +45,9 @@ class Delivery:
         for (conn, request_id, sender, receiver, message_id, body, _), place in zip(posts, stored, strict=True):
             mine, theirs, at_ms, is_new = place
             conn.chats_answered += 1
+            if not mine:
+                conn.refuse(request_id, codes.MESSAGE_ID_USED, _ID_USED)
+                continue
             packet = pack_accepted(
                 MAGIC, VERSION, answer, kind, 0, size, request_id, 0, sender,
                 b"\x93\xc4\x10", message_id, _UINT64, mine, _UINT64, at_ms,

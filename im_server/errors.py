@@ -3,7 +3,7 @@
 ServerError
 ├── StartError       the server cannot start; the message says what to do
 ├── MemberError      a member command cannot be done; the message says why
-└── QueueFull        too much work is waiting already; the client is told to come back
+└── Busy             too much is asked for; the client is told when to come back
 """
 
 from __future__ import annotations
@@ -21,5 +21,9 @@ class MemberError(ServerError):
     """A member command cannot be done."""
 
 
-class QueueFull(ServerError):
-    """Too much is waiting already."""
+class Busy(ServerError):
+    """Too much is asked for, by this member or by all. The message is for the person."""
+
+    def __init__(self, message: str, retry_after_seconds: float) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds

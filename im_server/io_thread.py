@@ -7,6 +7,8 @@ through `post` and `call`. All packets for one peer in one turn of the loop leav
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
 import logging
 import socket
 import ssl
@@ -21,13 +23,12 @@ from im_protocol.codec import Frame
 from im_protocol.errors import RemoteProtocolError
 from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
+from im_server.phases import LINGER_SECONDS, NOT_READY, PHASES, begin_to_linger, handshake, mask_of, read
 from im_server.poller import READ, WRITE, new_poller
 
 log = logging.getLogger(__name__)
 
-READ_BYTES = 16_384  # a TLS record's largest content (RFC 8446, section 5.1)
-LINGER_SECONDS = 2.0
-_NOT_READY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+HANDSHAKES_PER_TURN = 4  # each takes up to a millisecond
 
 
 class Callbacks:
@@ -66,6 +67,9 @@ class IoThread(threading.Thread):
         self._sources: dict[int, Callable[[], None]] = {}
         self._inbox: deque[tuple[Connection | None, Any]] = deque()
         self._dirty: list[Connection] = []
+        self._handshakes: dict[int, Connection] = {}
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()  # timers of one moment keep their order
         self._stopping = False
         self._woken = False
         self._poller = new_poller()
@@ -131,6 +135,7 @@ class IoThread(threading.Thread):
     def adopt(self, conn: Connection) -> None:
         """Begin to serve a connection."""
         conn.heard_at = self.now
+        conn.mask = READ
         self.connections[conn.fd] = conn
         self._poller.add(conn.fd, READ)
 
@@ -140,6 +145,7 @@ class IoThread(threading.Thread):
             return
         conn.phase = Phase.CLOSED
         self.connections.pop(conn.fd, None)
+        self._handshakes.pop(conn.fd, None)
         with contextlib.suppress(OSError, KeyError):
             self._poller.remove(conn.fd)
         with contextlib.suppress(OSError):
@@ -151,14 +157,36 @@ class IoThread(threading.Thread):
     def close_after_flush(self, conn: Connection) -> None:
         """Send what is queued, then close; nothing that the peer still sends is read."""
         if conn.phase in (Phase.OPEN, Phase.HANDSHAKE):
-            conn.phase = Phase.CLOSING
+            conn.paused = False
+            self.set_phase(conn, Phase.CLOSING)
             conn.deadline = self.now + LINGER_SECONDS
             self._mark(conn)
+
+    def pause(self, conn: Connection, seconds: float) -> None:
+        """Read nothing of this connection for so long: what it sends too fast waits in its own machine."""
+        if conn.phase is Phase.OPEN and not conn.paused:
+            conn.paused = True
+            self.watch(conn)
+            self.call_later(seconds, lambda: self._resume(conn))
+
+    def _resume(self, conn: Connection) -> None:
+        if conn.paused and conn.phase is Phase.OPEN:
+            conn.paused = False
+            conn.heard_at = self.now
+            if conn.partial_since:
+                conn.partial_since = self.now
+            self.watch(conn)
+            if isinstance(conn.sock, ssl.SSLSocket) and conn.sock.pending():
+                read(self, conn)
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Run a function on this thread, which is the caller's, after so long."""
+        heapq.heappush(self._timers, (self.now + seconds, next(self._numbers), function))
 
     # ---- the loop ------------------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        events = self._poller.wait(max(0.0, min(self._next_tick - time.monotonic(), self.tick_seconds)))
+        events = self._poller.wait(self._wait_seconds())
         self.now = now = time.monotonic()
         connections = self.connections
         for fd, mask in events:
@@ -168,20 +196,52 @@ class IoThread(threading.Thread):
                 if source is not None:
                     source()
                 continue
+            phase = conn.phase
+            if not phase:  # a handshake's turn comes after those who are signed in
+                self._handshakes[fd] = conn
+                continue
+            row = PHASES[phase]
             if mask & WRITE:
-                self._writable(conn)
+                row.writable(self, conn)
             if mask & ~WRITE:
-                self._readable(conn)
+                row.readable(self, conn)
         if self._inbox:
             self._take_inbox()
+        self._call_timers(now)
         self.callbacks.turn_done(self)
-        if self._dirty:
-            dirty, self._dirty = self._dirty, []
-            for conn in dirty:
-                self._flush(conn)
+        self._flush_dirty()
+        if self._handshakes:
+            self._shake_hands()
         if now >= self._next_tick:
             self._next_tick = now + self.tick_seconds
             self._sweep(now)
+
+    def _wait_seconds(self) -> float:
+        until = min(self._next_tick, self._timers[0][0]) if self._timers else self._next_tick
+        return max(0.0, min(until - time.monotonic(), self.tick_seconds))
+
+    def _flush_dirty(self) -> None:
+        if self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for conn in dirty:
+                self.flush(conn)
+
+    def _shake_hands(self) -> None:
+        """A few handshakes a turn, in order of their coming: a crowd of newcomers must not keep those waiting who are
+        signed in. The rest is still readable in the next turn."""
+        for fd in list(itertools.islice(self._handshakes, HANDSHAKES_PER_TURN)):
+            conn = self._handshakes.pop(fd)
+            if conn.phase is Phase.HANDSHAKE:
+                handshake(self, conn)
+        self._flush_dirty()
+
+    def _call_timers(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            _at, _number, function = heapq.heappop(self._timers)
+            try:
+                function()
+            except Exception:  # one failed call must not cost the others their turn
+                log.exception("a timer of the I/O thread failed")
 
     def _take_inbox(self) -> None:
         inbox = self._inbox
@@ -200,23 +260,14 @@ class IoThread(threading.Thread):
             self._wake_in.recv(4096)
         self._woken = False  # after the byte, before the inbox: a post from here on wakes again
 
-    def _readable(self, conn: Connection) -> None:
-        if conn.phase is not Phase.OPEN and not self._before_reading(conn):
-            return
-        try:
-            data = conn.recv(READ_BYTES)
-        except _NOT_READY:
-            return
-        except (OSError, ValueError) as error:
-            self.close(conn, f"read failed: {type(error).__name__}")
-            return
-        if not data:
-            self.close(conn, "closed by the peer")
-            return
+    def received(self, conn: Connection, data: bytes) -> None:
+        """Bytes came in: whole packets go to the server."""
         conn.heard_at = self.now
         reader = conn.reader
         try:
             frames = reader.receive_data(data)
+            if frames or not conn.partial_since:
+                conn.partial_since = self.now if reader.has_partial else 0.0
             if frames:
                 self.callbacks.frames(conn, frames)
             if reader.broken is not None:
@@ -225,44 +276,6 @@ class IoThread(threading.Thread):
             log.info("%s (member %d) broke the protocol: %s", conn.address, conn.member_id, error.code)
             conn.refuse(error.request_id, error.code, error.message)
             self.close_after_flush(conn)
-
-    def _before_reading(self, conn: Connection) -> bool:
-        """Whether there is something to read for us in this phase."""
-        if conn.phase is Phase.HANDSHAKE:
-            return self._handshake(conn)
-        if conn.phase is Phase.LINGERING:
-            try:
-                if not socket.socket.recv(conn.sock, READ_BYTES):
-                    self.close(conn, "closed")
-            except BlockingIOError:
-                pass
-            except OSError:
-                self.close(conn, "closed")
-        elif conn.phase is Phase.CLOSING:
-            self._flush(conn)
-        return False
-
-    def _handshake(self, conn: Connection) -> bool:
-        sock = conn.sock
-        assert isinstance(sock, ssl.SSLSocket)
-        try:
-            sock.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        except ssl.SSLWantWriteError:
-            self._want_write(conn, True)
-            return False
-        except (OSError, ValueError) as error:
-            self.close(conn, f"TLS handshake failed: {getattr(error, 'reason', None) or type(error).__name__}")
-            return False
-        conn.phase = Phase.OPEN
-        conn.recv = sock.read
-        self._want_write(conn, False)
-        if conn.refuse_with is not None:
-            conn.refuse(0, conn.refuse_with.code, conn.refuse_with.message, conn.refuse_with.retry_after_ms)
-            self.close_after_flush(conn)
-            return False
-        return True
 
     # ---- sending -------------------------------------------------------------------------------------------------
 
@@ -280,7 +293,7 @@ class IoThread(threading.Thread):
             conn.dirty = True
             self._dirty.append(conn)
 
-    def _flush(self, conn: Connection) -> None:
+    def flush(self, conn: Connection) -> None:
         """One send of everything that waits; what the peer does not take yet stays, within the limit."""
         conn.dirty = False
         if conn.phase >= Phase.LINGERING or conn.phase is Phase.HANDSHAKE or conn.wants_write:
@@ -295,7 +308,7 @@ class IoThread(threading.Thread):
             if not self._send(conn, data):
                 return
         if conn.phase is Phase.CLOSING and not conn.unsent:
-            self._linger(conn)
+            begin_to_linger(self, conn)
 
     def _send(self, conn: Connection, data: bytes) -> bool:
         """Write until done or until the socket is full. False: the connection is gone."""
@@ -303,15 +316,14 @@ class IoThread(threading.Thread):
         try:
             while at < size:
                 at += conn.sock.send(data[at:] if at else data)
-        except _NOT_READY:
+        except NOT_READY:
             pass
         except (OSError, ValueError) as error:
             self.close(conn, f"write failed: {type(error).__name__}")
             return False
         conn.unsent = data[at:] if at < size else b""
         conn.out_bytes = size - at
-        if (at < size) is not conn.wants_write:
-            self._want_write(conn, at < size)
+        self.want_write(conn, at < size)
         return self._check_out_queue(conn)
 
     def _check_out_queue(self, conn: Connection) -> bool:
@@ -320,39 +332,37 @@ class IoThread(threading.Thread):
             return False
         return True
 
-    def _writable(self, conn: Connection) -> None:
-        if conn.phase is Phase.HANDSHAKE:
-            self._handshake(conn)
-            return
-        conn.wants_write = False
-        self._flush(conn)
-        if conn.phase < Phase.LINGERING and not conn.wants_write:
-            self._poller.change(conn.fd, READ)
-
-    def _want_write(self, conn: Connection, wanted: bool) -> None:
+    def want_write(self, conn: Connection, wanted: bool) -> None:
+        """Whether the loop wakes when the peer takes bytes again."""
         if conn.wants_write is not wanted:
             conn.wants_write = wanted
-            self._poller.change(conn.fd, READ | WRITE if wanted else READ)
+            self.watch(conn)
 
-    def _linger(self, conn: Connection) -> None:
-        conn.phase = Phase.LINGERING
-        with contextlib.suppress(OSError, ValueError):
-            if isinstance(conn.sock, ssl.SSLSocket):
-                conn.sock.unwrap()  # sends close_notify; the peer's own is not waited for
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.close(conn, "closed")
+    def set_phase(self, conn: Connection, phase: Phase) -> None:
+        """The only way from one phase to another (but the end): what is waited for follows from the table."""
+        conn.phase = phase
+        self.watch(conn)
+
+    def watch(self, conn: Connection) -> None:
+        """Wait for what the connection's phase wants."""
+        mask = mask_of(conn)
+        if mask != conn.mask and conn.phase is not Phase.CLOSED:
+            conn.mask = mask
+            self._poller.change(conn.fd, mask)
 
     # ---- deadlines -----------------------------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
         silent_since = now - self.settings.silence_seconds_max
+        unfinished_since = now - self.settings.packet_seconds_max
         for conn in list(self.connections.values()):
             if conn.deadline:
                 if now >= conn.deadline:
                     self._too_late(conn)
-            elif conn.heard_at < silent_since and conn.kind is Kind.CLIENT:
+            elif conn.kind is Kind.CLIENT and (
+                (conn.heard_at < silent_since and not conn.paused)
+                or (conn.partial_since and conn.partial_since < unfinished_since)
+            ):
                 self._too_late(conn)
         self.callbacks.tick(self, now)
 
@@ -360,7 +370,11 @@ class IoThread(threading.Thread):
         if conn.phase is not Phase.OPEN:
             self.close(conn, "deadline passed")
             return
-        signed_in = conn.member_id != 0
-        text = "nothing heard for too long" if signed_in else "the sign-in was not complete in time"
+        if not conn.member_id:
+            text = "the sign-in was not complete in time"
+        elif conn.partial_since:
+            text = "a packet was not whole in time"
+        else:
+            text = "nothing heard for too long"
         conn.refuse(0, codes.TOO_SLOW, f"{text}; connect again")
         self.close_after_flush(conn)

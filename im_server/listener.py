@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
 import socket
 import ssl
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 
 from im_protocol import codes, limits
@@ -18,12 +19,17 @@ from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
 from im_server.core import Entry
 from im_server.io_thread import IoThread
+from im_server.quotas import Bucket, Rate
 
 log = logging.getLogger(__name__)
 
 LINK_BODY_BYTES_MAX = 1_048_576  # the list of billers may be long; the link's peer is our own process
-_ACCEPTS_PER_TURN = 64
+_ACCEPTS_PER_TURN = 16  # each makes a TLS object: a crowd at the door must not keep those inside waiting
+_PAUSE_SECONDS = 0.25  # without descriptors nothing can be accepted: look again then, not at once
+_LOG_SECONDS = 10.0
+_ADDRESSES_MAX = 20_000
 _REFUSED_AT_ONCE_MAX = 64  # connections over the limit that are told so; beyond these they are just closed
+_NO_ROOM = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _FULL = Refusal(codes.TOO_MANY_CONNECTIONS, "The server is full; try again in a minute.", 60_000)
 _FULL_ADDRESS = Refusal(
     codes.TOO_MANY_CONNECTIONS, "Too many connections from your address are not signed in; try again.", 15_000
@@ -63,6 +69,9 @@ class Listener:
         self._lock = threading.Lock()  # guards the two counts
         self._total = 0
         self._unsigned: Counter[str] = Counter()
+        self._rate = Rate(settings.connections_per_address_burst, settings.connections_per_address_per_second)
+        self._opened: OrderedDict[str, Bucket] = OrderedDict()  # by address; used by the first I/O thread alone
+        self._logged_at = -_LOG_SECONDS
 
     def watch(self, sock: socket.socket, kind: Kind, table: dict[int, Entry]) -> None:
         """Accept connections of this kind on a listening socket; `table` is where their packets go first."""
@@ -103,15 +112,42 @@ class Listener:
                 peer, address = sock.accept()
             except BlockingIOError:
                 return
-            except OSError as error:  # out of descriptors, or the peer left already
-                log.warning("accept failed: %s", error)
-                return
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self._pause(sock, kind, table, error)
+                    return
+                continue  # the peer left already
             peer.setblocking(False)
-            if kind is Kind.CLIENT:
-                self._admit(peer, str(address[0]).removeprefix("::ffff:"), table)  # IPv4 on a socket for both
+            where = str(address[0]).removeprefix("::ffff:") if kind is Kind.CLIENT else ""  # IPv4 on a socket for both
+            if kind is Kind.CLIENT and not self._may_open(where):
+                peer.close()
+            elif kind is Kind.CLIENT:
+                self._admit(peer, where, table)
             else:
                 reader = FrameReader(LINK_BODY_BYTES_MAX)
                 self._adopt(Connection(self._first, peer, kind, kind.name.lower(), reader), self._first, table)
+
+    def _pause(self, sock: socket.socket, kind: Kind, table: dict[int, Entry], error: OSError) -> None:
+        """No descriptors: the listening socket stays readable, so it is not watched for a while."""
+        if self._first.now - self._logged_at >= _LOG_SECONDS:
+            self._logged_at = self._first.now
+            log.warning("cannot accept connections (%s); going on when some have closed", error)
+        self._first.remove_source(sock)
+        self._first.call_later(_PAUSE_SECONDS, lambda: self._resume(sock, kind, table))
+
+    def _resume(self, sock: socket.socket, kind: Kind, table: dict[int, Entry]) -> None:
+        if sock.fileno() >= 0:  # not closed meanwhile
+            self._first.add_source(sock, lambda: self._accept(sock, kind, table))
+
+    def _may_open(self, address: str) -> bool:
+        """Whether this address is within its rate of new connections."""
+        now = self._first.now
+        bucket = self._opened.get(address)
+        if bucket is None:
+            bucket = self._opened[address] = Bucket(self._rate, now)
+            if len(self._opened) > _ADDRESSES_MAX:
+                self._opened.popitem(last=False)
+        return not bucket.take(now)
 
     def _admit(self, peer: socket.socket, address: str, table: dict[int, Entry]) -> None:
         with self._lock:

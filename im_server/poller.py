@@ -11,7 +11,7 @@ WRITE = 4
 
 
 class Poller(Protocol):
-    """File descriptors and the readiness that is waited for (READ, WRITE or both)."""
+    """File descriptors and the readiness that is waited for (READ, WRITE, both, or 0: at most errors are told)."""
 
     def add(self, fd: int, mask: int) -> None: ...
     def change(self, fd: int, mask: int) -> None: ...
@@ -46,10 +46,17 @@ class SelectorsPoller:
         self._selector.register(fd, _events(mask))
 
     def change(self, fd: int, mask: int) -> None:
-        self._selector.modify(fd, _events(mask))
+        known = fd in self._selector.get_map()
+        if mask and known:
+            self._selector.modify(fd, _events(mask))
+        elif mask:
+            self._selector.register(fd, _events(mask))
+        elif known:
+            self._selector.unregister(fd)
 
     def remove(self, fd: int) -> None:
-        self._selector.unregister(fd)
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
 
     def close(self) -> None:
         self._selector.close()

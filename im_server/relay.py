@@ -38,9 +38,10 @@ class Relay:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()  # guards _link, _waiting and the counts in Connection.relayed
+        self._lock = threading.Lock()  # guards _link, _waiting, _by_member and the counts in Connection.relayed
         self._link: Connection | None = None
         self._waiting: dict[int, _Waiting] = {}
+        self._by_member: dict[int, int] = {}  # how many of them are each member's
         self._ids = itertools.cycle(range(1, 2**32))
 
     @property
@@ -71,18 +72,20 @@ class Relay:
         """Pass a client's frame on, or refuse it."""
         with self._lock:
             link = self._link
-            lost = self._take_late() if self._is_full(conn) else []
-            is_sent = link is not None and not self._is_full(conn)
+            member_id = conn.member_id
+            lost = self._take_late() if self._is_full(member_id) else []
+            is_sent = link is not None and not self._is_full(member_id)
             if link is not None and is_sent:
                 own_id = next(i for i in self._ids if i not in self._waiting)
                 self._waiting[own_id] = _Waiting(conn, frame.request_id, frame.type, time.monotonic())
                 conn.relayed += 1
+                self._by_member[member_id] = self._by_member.get(member_id, 0) + 1
                 link.post(
                     encode_frame(
                         frame.type,
                         frame.body,
                         request_id=own_id,
-                        sender_id=conn.member_id,
+                        sender_id=member_id,
                         receiver_id=limits.PAYMENT_ID,
                     )
                 )
@@ -94,14 +97,24 @@ class Relay:
         else:
             conn.refuse(frame.request_id, codes.RATE_LIMITED, _BUSY, 500)
 
-    def _is_full(self, conn: Connection) -> bool:
+    def _is_full(self, member_id: int) -> bool:
+        """One member, on however many devices, takes no more than its share of the places."""
         settings = self._settings
-        return len(self._waiting) >= settings.relay_waiting_max or conn.relayed >= settings.relay_per_member_max
+        full = len(self._waiting) >= settings.relay_waiting_max
+        return full or self._by_member.get(member_id, 0) >= settings.relay_per_member_max
+
+    def _left(self, conn: Connection) -> None:
+        """One request of this connection waits no more."""
+        conn.relayed = max(0, conn.relayed - 1)
+        count = self._by_member.pop(conn.member_id, 0) - 1
+        if count > 0:
+            self._by_member[conn.member_id] = count
 
     def _take_all(self) -> list[_Waiting]:
         lost, self._waiting = list(self._waiting.values()), {}
         for entry in lost:
             entry.conn.relayed = 0
+        self._by_member.clear()
         return lost
 
     def _take_late(self) -> list[_Waiting]:
@@ -110,7 +123,7 @@ class Relay:
         late = [own_id for own_id, entry in self._waiting.items() if entry.since < before]
         lost = [self._waiting.pop(own_id) for own_id in late]
         for entry in lost:
-            entry.conn.relayed = max(0, entry.conn.relayed - 1)
+            self._left(entry.conn)
         return lost
 
     def answered(self, frame: Frame) -> None:
@@ -122,10 +135,13 @@ class Relay:
             entry = self._waiting.pop(frame.request_id, None)
             if entry is None:
                 return
-            entry.conn.relayed = max(0, entry.conn.relayed - 1)
+            self._left(entry.conn)
         member_id = entry.conn.member_id
-        if frame.receiver_id not in (0, member_id):
-            log.error("the payment link answered member %d for member %d; not passed on", frame.receiver_id, member_id)
+        if frame.receiver_id not in (0, member_id) or len(frame.body) > limits.BODY_BYTES_MAX:
+            log.error(
+                "the payment link answered member %d for member %d with %d bytes; not passed on",
+                *(frame.receiver_id, member_id, len(frame.body)),
+            )
             entry.conn.refuse(entry.request_id, codes.OUTCOME_UNKNOWN, _UNKNOWN)
             return
         entry.conn.post(
@@ -146,6 +162,7 @@ class Relay:
         with self._lock:
             for own_id in [i for i, entry in self._waiting.items() if entry.conn is conn]:
                 del self._waiting[own_id]
+                self._left(conn)
             conn.relayed = 0
 
 

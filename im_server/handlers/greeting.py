@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from im_protocol.codec import Frame, decode_body
+from im_protocol.codec import Frame, decode_request
 from im_protocol.packets import Empty, Hello, Type, Welcome
 from im_server.connection import Connection
 from im_server.core import Core, Handler
 
 
 def hello(core: Core, conn: Connection, frame: Frame) -> None:
-    decode_body(frame, Hello)
+    decode_request(frame, Hello)
     welcome = Welcome(core.server_name, core.version, core.payment_root, core.settings.keepalive_seconds)
     conn.answer(frame.request_id, Type.WELCOME, welcome)
 
 
 def ping(core: Core, conn: Connection, frame: Frame) -> None:
-    decode_body(frame, Empty)
+    decode_request(frame, Empty)
     conn.answer(frame.request_id, Type.PONG)
 
 
 def sign_out(core: Core, conn: Connection, frame: Frame) -> None:
     """Has no answer: the connection is closed."""
+    decode_request(frame, Empty)
     conn.io.close_after_flush(conn)
 
 

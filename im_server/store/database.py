@@ -9,6 +9,7 @@ from peewee import PeeweeException
 from playhouse.apsw_ext import APSWDatabase
 
 from im_server.errors import StartError
+from im_server.store.known_devices import hide_device_ids
 from im_server.store.models import ALL, SCHEMA_VERSION
 
 _PRAGMAS = {
@@ -30,6 +31,7 @@ def open_database(path: Path) -> APSWDatabase:
             raise StartError(f"{path} was written by a newer BillBuddy. Install that version to open it.")
         database.bind(ALL)
         database.create_tables(ALL)
+        hide_device_ids(database)
         database.execute_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except (PeeweeException, apsw.Error) as error:
         database.close()

@@ -14,6 +14,7 @@ from peewee import SqliteDatabase, fn
 
 from im_protocol import limits
 from im_protocol.packets import ChatEvent, ChatSend, SyncEntry, SyncResult
+from im_server.store.mending import deliverable
 from im_server.store.models import Member, Message, rows_of
 
 _ENTRY_BYTES = 48  # an entry without the sender's body, rounded up
@@ -44,7 +45,8 @@ class Post(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Where a message is. `is_new` False: it was there before, and is not delivered again."""
+    """Where a message is. `is_new` False: it was there before, and is not delivered again. Sequences of 0: the sender
+    used its id for a message to somebody else, and it is not stored."""
 
     sender_sequence: int
     receiver_sequence: int
@@ -118,14 +120,16 @@ class Mailboxes:
 
     def _insert_unless_known(self, cursor: Any, posts: list[Post], now_ms: int) -> tuple[list[Stored], dict[int, int]]:
         known: dict[tuple[int, bytes], Stored] = {}
+        receivers: dict[tuple[int, bytes], int] = {}
         fresh: list[Post] = []
         for post in posts:
             key = (post.sender_id, post.message_id)
             row = _find(post.sender_id, post.message_id)
             if row is not None:
-                known[key] = row
+                receivers[key], known[key] = row
             elif key not in known:
                 known[key] = Stored(0, 0, 0, False)  # the first of two equal ones in this batch
+                receivers[key] = post.receiver_id
                 fresh.append(post)
         places, moved = self._insert(cursor, fresh, now_ms)
         new = {(p.sender_id, p.message_id): place for p, place in zip(fresh, places, strict=True)}
@@ -135,14 +139,16 @@ class Mailboxes:
             place = new.pop(key, None)
             if place is not None:
                 known[key] = place._replace(is_new=False)
-            out.append(place or known[key])
+            out.append(place or (known[key] if receivers[key] == post.receiver_id else Stored(0, 0, 0, False)))
         return out, moved
 
 
-def _find(sender_id: int, message_id: bytes) -> Stored | None:
-    query = Message.select(Message.sender_sequence, Message.receiver_sequence, Message.sent_at_ms)
+def _find(sender_id: int, message_id: bytes) -> tuple[int, Stored] | None:
+    """(its receiver, where it is) of a message that is stored."""
+    columns = (Message.receiver_id, Message.sender_sequence, Message.receiver_sequence, Message.sent_at_ms)
+    query = Message.select(*columns)
     found = rows_of(query.where((Message.sender_id == sender_id) & (Message.message_id == message_id)))
-    return Stored(found[0][0], found[0][1], found[0][2], False) if found else None
+    return (found[0][0], Stored(found[0][1], found[0][2], found[0][3], False)) if found else None
 
 
 def _insert_sql(rows: int) -> str:
@@ -186,14 +192,14 @@ def _fitting(rows: list[tuple[Any, ...]]) -> int:
     """How many of these rows fit into one packet; one always does."""
     used = 0
     for count, row in enumerate(rows[: limits.SYNC_EVENTS_MAX]):
-        used += _ENTRY_BYTES + len(row[-1])
+        used += _ENTRY_BYTES + min(len(row[-1]), limits.CHAT_BODY_BYTES_MAX)
         if used > _PAGE_BYTES and count:
             return count
     return min(len(rows), limits.SYNC_EVENTS_MAX)
 
 
 def _entry(row: tuple[Any, ...]) -> SyncEntry:
-    """The sender's body goes in byte for byte, as in a CHAT_EVENT: it was validated before it was stored."""
+    """The sender's body goes in byte for byte, as in a CHAT_EVENT."""
     sequence, sender_id, receiver_id, sent_at_ms, body = row
-    as_sent = cast(ChatSend, msgspec.Raw(body))
+    as_sent = cast(ChatSend, msgspec.Raw(deliverable(body)))
     return SyncEntry(sender_id, receiver_id, ChatEvent(sequence, sent_at_ms, as_sent))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, cast
 
 from peewee import BigIntegerField, BlobField, BooleanField, CharField, CompositeKey, Model
 
 SCHEMA_VERSION = 1
+
+
+def device_name_of(device_id: bytes) -> bytes:
+    """What the server keeps instead of a device's id, which is the device's secret."""
+    return hashlib.sha256(b"billbuddy device\0" + device_id).digest()
 
 
 class Member(Model):
@@ -24,11 +30,18 @@ class Member(Model):
         table_name = "member"
 
 
+class DeviceIdField(BlobField):
+    """A device's id is its secret: kept and looked for as `device_name_of` it, its SHA-256."""
+
+    def db_value(self, value: bytes | None) -> Any:
+        return super().db_value(None if value is None else device_name_of(value))
+
+
 class Device(Model):
     """A device of a member, and how far it has stored the mailbox."""
 
     member_id = BigIntegerField()
-    device_id = BlobField()
+    device_id = DeviceIdField()
     name = CharField(max_length=64, default="")
     acked_sequence = BigIntegerField(default=0)
     seen_at_ms = BigIntegerField(default=0)
@@ -36,6 +49,19 @@ class Device(Model):
     class Meta:
         table_name = "device"
         primary_key = CompositeKey("member_id", "device_id")
+
+
+class KnownDevice(Model):
+    """What a right password left for a device (see `im_server.known_devices`); `device` is its SHA-256 name."""
+
+    member_id = BigIntegerField()
+    device = BlobField()
+    verifier = BlobField()
+    used_at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "known_device"
+        primary_key = CompositeKey("member_id", "device")
 
 
 class Biller(Model):
@@ -76,4 +102,4 @@ def rows_of(query: Any) -> list[tuple[Any, ...]]:
     return cast("list[tuple[Any, ...]]", list(query.tuples()))
 
 
-ALL = (Member, Device, Biller, Message)
+ALL = (Member, Device, KnownDevice, Biller, Message)

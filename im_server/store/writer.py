@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import logging
 import threading
 import time
@@ -18,6 +20,7 @@ from im_server.store.mailbox import Mailboxes, Post, Stored
 
 log = logging.getLogger(__name__)
 
+FACTS_PER_COMMIT_MAX = 256  # about 10 ms: messages must not wait behind a thousand people who left at once
 WAITING_MESSAGES_MAX = 8_192  # a disk slower than the senders must not fill the memory
 
 FAILED_PAUSE_SECONDS = 0.05
@@ -62,7 +65,8 @@ class Writer(threading.Thread):
         self._wanted = threading.Event()
         self._batches: deque[list[Post]] = deque()
         self._jobs: deque[Job] = deque()
-        self._lock = threading.Lock()  # guards _waiting
+        self._facts: dict[tuple[Any, ...], Callable[[], Any]] = {}
+        self._lock = threading.Lock()  # guards _waiting and _facts
         self._waiting = 0
         self._stopping = False
 
@@ -85,6 +89,13 @@ class Writer(threading.Thread):
         self._wanted.set()
         return future
 
+    def keep(self, key: tuple[Any, ...], job: Callable[[], Any]) -> None:
+        """Write a fact inside the next transaction. A later one of the same key takes the place of one that still
+        waits, so that what waits is bounded by what there is to know, not by how often somebody changes it."""
+        with self._lock:
+            self._facts[key] = job
+        self._wanted.set()
+
     def stop(self) -> None:
         """Finish what is queued, then end."""
         self._stopping = True
@@ -96,9 +107,9 @@ class Writer(threading.Thread):
             while True:
                 self._wanted.wait()
                 self._wanted.clear()
-                while self._batches or self._jobs:
+                while self._batches or self._jobs or self._facts:
                     self._commit_once()
-                if self._stopping and not self._batches and not self._jobs:
+                if self._stopping and not self._batches and not self._jobs and not self._facts:
                     return
         finally:
             self._database.close()
@@ -112,11 +123,23 @@ class Writer(threading.Thread):
                 self._waiting -= len(posts)
         return posts
 
+    def _take_facts(self) -> list[Job]:
+        with self._lock:
+            taken = list(itertools.islice(self._facts.items(), FACTS_PER_COMMIT_MAX))
+            for key, _job in taken:
+                del self._facts[key]
+        jobs = []
+        for key, job in taken:
+            future: Future[Any] = Future()
+            future.add_done_callback(functools.partial(_log_failure, key[0]))
+            jobs.append((job, future))
+        return jobs
+
     def _commit_once(self) -> None:
         posts, behind = split_off_behind(self._take())
         if behind:
             self._behind(behind)
-        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
+        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))] + self._take_facts()
         results: list[tuple[Future[Any], Any, BaseException | None]] = []
         stored: list[Stored] = []
         moved: dict[int, int] = {}
@@ -175,3 +198,9 @@ class Writer(threading.Thread):
             self._delivered(posts, stored)
         except Exception:  # stored is stored: clients fetch by sync what was not pushed
             log.exception("delivering %d stored messages failed", len(posts))
+
+
+def _log_failure(kind: str, done: Future[Any]) -> None:
+    """Nobody waits for a fact: what could not be written is told to the operator."""
+    if (error := done.exception()) is not None:
+        log.error("could not write (%s): %s", kind, error)
