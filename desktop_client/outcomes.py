@@ -41,6 +41,7 @@ NOTHING_SENT = frozenset(
         codes.RATE_LIMITED,
         codes.NO_SUCH_MEMBER,
         codes.FORGED_SENDER,
+        codes.BAD_REQUEST_ID,
         codes.NOT_NOW,
     }
 )
