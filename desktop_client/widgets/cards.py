@@ -1,4 +1,4 @@
-"""Draws the entries of a conversation: times, bubbles, cards with buttons, and forms. One function a kind."""
+"""Draws the cards of a conversation: a banner, texts, rows of label and value, buttons. `form` draws on it too."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from desktop_client.i18n import _
-from desktop_client.presenters.views import Bubble, Card, CardButton, CardRow, TimeMark
+from desktop_client.presenters.views import Card, CardButton, CardRow
+from desktop_client.widgets.block import text_width
+from desktop_client.widgets.bubble import AVATAR, GAP, INCOMING, LEFT, SIDE
 from desktop_client.widgets.contact import Face, draw_avatar
 from desktop_client.widgets.pill import Pill
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
-    from desktop_client.widgets.virtual import Anchor, Pen
+    from desktop_client.widgets.virtual import Pen
 
-GAP = 12  # design pixels under each entry
-SIDE = 16
-AVATAR = 30
-LEFT = SIDE + AVATAR + 8
 CARD_WIDTH = 300
 CARD_PAD = 14
-BUBBLE_PAD_X = 12
-BUBBLE_PAD_Y = 8
-BUBBLE_WIDTH_MAX = 380
 BUTTON_HEIGHT = 36
-INCOMING = "ne sw se"  # the corner at the avatar is square
-OUTGOING = "nw sw se"
+# What a card shows before it is folded; "Show all" opens the rest. A biller may send far more than a screen holds.
+PARAGRAPH_LINES_MAX = 10
+ROW_LINES_MAX = 5
+BANNER_LINES_MAX = 3
+ROWS_HEIGHT_MAX = 1_000  # design pixels of a card after which no further row is begun; 40 short ones
 
 
 @dataclass
@@ -36,69 +34,7 @@ class Hooks:
     other: Face
     own: Face
     on_action: Callable[[str, str], None] = field(default=lambda _key, _action: None)
-
-
-def draw_time(pen: Pen, entry: TimeMark, top: int, width: int) -> int:
-    px = pen.ui.px
-    item = pen.text(
-        width / 2, top + px(4), entry.text, "small", pen.ui.c.muted, anchor="n", width=width - px(60), justify="center"
-    )
-    return pen.height_of(item) + px(4 + 7)
-
-
-def draw_bubble(pen: Pen, entry: Bubble, top: int, width: int, hooks: Hooks) -> int:
-    ui, px, c = pen.ui, pen.ui.px, pen.ui.c
-    room = min(px(BUBBLE_WIDTH_MAX), width - 2 * px(LEFT) - 2 * px(BUBBLE_PAD_X))
-    color = c.on_own_bubble if entry.own else c.text
-    item = pen.text(0, 0, entry.text, "body", color, width=max(room, px(60)))
-    left, upper, right, lower = pen.canvas.bbox(item)
-    wide, high = right - left + 2 * px(BUBBLE_PAD_X), max(lower - upper + 2 * px(BUBBLE_PAD_Y), px(AVATAR + 4))
-    x = width - px(LEFT) - wide if entry.own else px(LEFT)
-    fill = c.own_bubble if entry.own else c.other_bubble
-    picture = ui.paint.box(wide, high, px(10), fill, corners=OUTGOING if entry.own else INCOMING)
-    pen.below(pen.picture(x, top, picture))
-    pen.canvas.coords(item, x + px(BUBBLE_PAD_X), top + (high - (lower - upper)) / 2)
-    face = hooks.own if entry.own else hooks.other
-    if entry.author_name:
-        face = Face(face.contact_id, entry.author_name, face.kind, face.icon)
-    draw_avatar(
-        pen, width - px(SIDE + AVATAR) if entry.own else px(SIDE), top, face, px(AVATAR), c.stream, "avatar_small"
-    )
-    height = high
-    if entry.status:
-        tone = c.danger if entry.failed else c.muted
-        anchor: Anchor = "ne" if entry.own else "nw"
-        at = width - px(LEFT) if entry.own else px(LEFT)
-        height += px(3)
-        status = pen.text(at, top + height, entry.status, "tiny", tone, anchor=anchor, width=width - 2 * px(LEFT))
-        height += pen.height_of(status)
-    if entry.own and entry.failed:
-        height += _draw_resend(pen, entry.key, top + height, width, hooks)
-    return height + px(GAP - 2)
-
-
-def _draw_resend(pen: Pen, key: str, top: int, width: int, hooks: Hooks) -> int:
-    """A message that was not sent can be sent again by its own button."""
-    ui = pen.ui
-
-    def resend() -> None:
-        hooks.on_action(key, "resend")
-
-    pill = Pill(
-        pen.canvas,
-        ui,
-        _("Send again"),
-        resend,
-        action="resend",
-        style="link",
-        back=ui.c.stream,
-        height=24,
-        font="small",
-        pad=6,
-    )
-    wide = pill.needed_width()
-    pen.window(width - ui.px(LEFT) - wide, top, pill, wide, ui.px(24))
-    return ui.px(24)
+    on_show_all: Callable[[str], None] = field(default=lambda _text: None)
 
 
 class CardPen:
@@ -110,6 +46,7 @@ class CardPen:
         self.hooks = hooks
         self.top = top
         self.y = top
+        self.cut = False  # something is not shown whole
         px = self.ui.px
         self.left = px(LEFT)
         self.width = max(px(220), min(px(CARD_WIDTH), width - px(LEFT) - px(SIDE)))
@@ -123,8 +60,17 @@ class CardPen:
 
     def paragraph(self, text: str, font: str, color: str, gap: int = 0) -> None:
         """A wrapped text over the whole width, with a gap under it."""
-        item = self.pen.text(self.left + self.pad, self.y, text, font, color, width=self.inner)
+        item = self._text(self.left + self.pad, text, font, color, self.inner, PARAGRAPH_LINES_MAX)
         self.y += self.pen.height_of(item) + self.ui.px(gap)
+
+    def _text(self, x: float, text: str, font: str, color: str, width: int, lines_max: int, right: bool = False) -> str:
+        """A text at the height where the card has come to; a long one is cut, and remembered as such."""
+        item = self.pen.text(
+            x, self.y, text, font, color,
+            anchor="ne" if right else "nw", width=width, lines_max=lines_max, justify="right" if right else "left",
+        )  # fmt: skip
+        self.cut = self.cut or self.pen.is_cut(item)
+        return item
 
     def rule(self) -> None:
         self.pen.box(self.left, self.y, self.right, self.y + max(1, self.ui.px(1)), self.ui.c.line)
@@ -132,26 +78,32 @@ class CardPen:
 
     def banner(self, text: str, tone: str) -> None:
         ui = self.ui
-        item = self.pen.text(
-            self.left + self.pad, self.y + ui.px(9), text, "body_bold", ui.c.on_fill, width=self.inner
-        )
+        top = self.y
+        self.y += ui.px(9)
+        item = self._text(self.left + self.pad, text, "body_bold", ui.c.on_fill, self.inner, BANNER_LINES_MAX)
         height = self.pen.height_of(item) + ui.px(17)
-        color = ui.tone_fill(tone)
-        self.pen.below(
-            self.pen.picture(self.left, self.y, ui.paint.box(self.width, height, ui.px(10), color, corners="ne"))
-        )
-        self.y += height
+        picture = ui.paint.box(self.width, height, ui.px(10), ui.tone_fill(tone), corners="ne")
+        self.pen.below(self.pen.picture(self.left, top, picture))
+        self.y = top + height
+
+    def rows(self, rows: tuple[CardRow, ...]) -> None:
+        """Row after row, as long as the card is not too high."""
+        self.space(10)
+        for row in rows:
+            if self.y - self.top > self.ui.px(ROWS_HEIGHT_MAX):
+                self.cut = True
+                break
+            self.row(row)
+        self.space(4)
 
     def row(self, row: CardRow) -> None:
         """A label at the left, its value at the right; a long value wraps under itself."""
         ui, pen = self.ui, self.pen
         font = "title" if row.strong else "label"
-        label_width = min(int(ui.font("label").measure(row.label)), self.inner * 55 // 100)
-        label = pen.text(self.left + self.pad, self.y, row.label, "label", ui.c.muted, width=label_width + 2)
+        label_width = min(text_width(ui.font("label"), row.label), self.inner * 55 // 100)
+        label = self._text(self.left + self.pad, row.label, "label", ui.c.muted, label_width + 2, ROW_LINES_MAX)
         room = self.inner - label_width - ui.px(12)
-        value = pen.text(
-            self.right - self.pad, self.y, row.value, font, ui.tone(row.tone), anchor="ne", width=room, justify="right"
-        )
+        value = self._text(self.right - self.pad, row.value, font, ui.tone(row.tone), room, ROW_LINES_MAX, right=True)
         high = pen.height_of(value)
         if row.strong:
             pen.canvas.move(label, 0, (high - min(high, pen.height_of(label))) / 2)
@@ -188,6 +140,14 @@ class CardPen:
             self._place(places)
         self.space(10)
 
+    def show_all(self, text: str) -> None:
+        """The way to what does not fit on a card."""
+        pill = Pill(
+            self.pen.canvas, self.ui, _("Show all"), lambda: self.hooks.on_show_all(text),
+            action="show_all", style="link", back=self.ui.c.card, height=30, font="label",
+        )  # fmt: skip
+        self._place([(pill, self.left + self.pad, self.inner)])
+
     def _place(self, places: list[tuple[Pill, int, int]]) -> None:
         height = self.ui.px(BUTTON_HEIGHT if places[0][0].style != "link" else 30)
         for pill, x, width in places:
@@ -218,13 +178,7 @@ class CardPen:
         ui = self.ui
         height = self.y - self.top
         picture = ui.paint.box(self.width, height, ui.px(10), ui.c.card, corners=INCOMING, shadow=not ui.c.dark)
-        item = self.pen.picture(self.left, self.top, picture)
-        self.pen.below(item)
-        if self.pen.ids[0] != item:
-            self.pen.canvas.tag_lower(item, self.pen.ids[0])
-            for other in self.pen.ids:
-                if other != item and self.pen.canvas.type(other) == "image":
-                    self.pen.canvas.tag_lower(item, other)
+        self.pen.below(self.pen.picture(self.left, self.top, picture))
         return height + ui.px(GAP)
 
 
@@ -248,11 +202,16 @@ def draw_card(pen: Pen, entry: Card, top: int, width: int, hooks: Hooks) -> int:
         if entry.rows:
             card.rule()
     if entry.rows:
-        card.space(10)
-        for row in entry.rows:
-            card.row(row)
-        card.space(4)
+        card.rows(entry.rows)
+    if card.cut:
+        card.show_all(card_text(entry))
     if entry.buttons:
         card.rule()
         card.buttons(entry.key, entry.buttons)
     return card.finish()
+
+
+def card_text(entry: Card) -> str:
+    """All that a card says, as a text of lines."""
+    lines = [entry.banner, entry.headline, entry.amount, entry.note, entry.text]
+    return "\n".join([line for line in lines if line] + [f"{row.label}: {row.value}" for row in entry.rows])

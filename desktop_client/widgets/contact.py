@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_client import palette
 from desktop_client.assets_path import asset
+from desktop_client.widgets import emoji
+from desktop_client.widgets.scripts import shown_characters
 
 if TYPE_CHECKING:
     from tkinter.font import Font
@@ -27,6 +29,7 @@ SIGNS = {
 }
 NO_PICTURE = "bill"
 ELLIPSIS = "…"
+INITIAL_CHARS_MAX = 40  # no emoji is longer
 
 
 @dataclass(frozen=True)
@@ -64,16 +67,20 @@ def draw_avatar(pen: Pen, x: int, y: int, face: Face, size: int, back: str, font
     picture, letter = avatar(pen.ui, face, size, back)
     pen.picture(x, y, picture)
     if letter:
-        pen.text(x + size / 2, y + size / 2, letter, font, palette.ON_AVATAR, anchor="center")
-        pen.texts.pop()  # a picture's letter is not a text to read
+        pen.letter(x + size / 2, y + size / 2, letter, font, palette.ON_AVATAR)
 
 
 def initial(name: str) -> str:
-    """The character of an avatar: the first Chinese one where the name has one, else the first letter."""
+    """The character of an avatar: the first Chinese one where the name has one, else the first letter or emoji."""
     for character in name:
         if "\u4e00" <= character <= "\u9fff":
             return character
-    return name.strip()[:1].upper() or "?"
+    name = name.strip()[:INITIAL_CHARS_MAX]
+    found = emoji.find(name)
+    if found and found[0].start == 0:
+        return name[: found[0].end]
+    shown = (sign for sign in shown_characters(name) if sign.strip())
+    return next(shown, "?").upper()
 
 
 def fit(font: Font, text: str, width: int) -> str:

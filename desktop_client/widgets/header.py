@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_client.i18n import _
 from desktop_client.presenters.views import Me
-from desktop_client.widgets.contact import Face, avatar, fit
+from desktop_client.widgets.block import Block, draw_text
+from desktop_client.widgets.contact import Face, avatar
 from desktop_client.widgets.field import Field
 from desktop_client.widgets.focus import has_focus
 from desktop_client.widgets.menu import Menu
@@ -45,6 +46,8 @@ class RosterHeader(tkinter.Canvas):
         self._ui = ui
         self._on_presence = on_presence
         self._me: Me | None = None
+        self._texts: list[Block] = []  # they hold the pictures of their emoji
+        self.raw: dict[int, str] = {}
         self.search = Field(
             self,
             ui,
@@ -84,6 +87,7 @@ class RosterHeader(tkinter.Canvas):
         ui, c, px = self._ui, self._ui.c, self._ui.px
         width = self.winfo_width()
         self.delete("all")
+        self.raw.clear()
         if width < 8:
             return
         self._ground = ui.paint.gradient(width, px(HEIGHT), c.header_from, c.header_to)
@@ -103,9 +107,12 @@ class RosterHeader(tkinter.Canvas):
         self._avatar, letter = avatar(ui, Face(me.member_id, me.name, dot=me.presence), px(AVATAR), c.header_ring)
         self.create_image(px(SIDE), px(14), image=self._avatar, anchor="nw", tags="name")
         middle = px(SIDE) + px(AVATAR) / 2
-        self.create_text(
-            middle, px(14 + AVATAR / 2), text=letter, font=ui.font("avatar_large"), fill=c.header_text, tags="name"
-        )
+        self._texts = [
+            draw_text(
+                self, ui, middle, px(14 + AVATAR / 2), letter, "avatar_large", c.header_text,
+                anchor="center", tags="name",
+            )
+        ]  # fmt: skip
         right = width - px(SIDE)
         room = right - px(78)
         if me.balance:
@@ -116,23 +123,19 @@ class RosterHeader(tkinter.Canvas):
                 right, px(50), text=me.balance, font=ui.font("title"), fill=c.header_text, anchor="e", tags="balance"
             )
             room -= max(int(ui.font("title").measure(me.balance)), int(ui.font("small").measure(_("Balance")))) + px(10)
-        name = fit(ui.font("title"), me.name, room - px(18))
-        item = self.create_text(
-            px(78), px(31), text=name, font=ui.font("title"), fill=c.header_text, anchor="w", tags="name"
-        )
-        end = self.bbox(item)[2]
+        name = draw_text(
+            self, ui, px(78), px(31), me.name, "title", c.header_text,
+            anchor="w", width=max(1, room - px(18)), lines_max=1, tags="name",
+        )  # fmt: skip
+        end = px(78) + name.width
         self._arrow = ui.paint.icon("down", px(14), c.header_text)
         self.create_image(end + px(3), px(32), image=self._arrow, anchor="w", tags="name")
         said = me.signature or presence_text("online" if me.presence == "none" else me.presence)
         line = f"{me.member_id} · {said}"
-        self.create_text(
-            px(78),
-            px(53),
-            text=fit(ui.font("small"), line, room),
-            font=ui.font("small"),
-            fill=c.header_muted,
-            anchor="w",
+        said_line = draw_text(
+            self, ui, px(78), px(53), line, "small", c.header_muted, anchor="w", width=max(1, room), lines_max=1
         )
+        self._texts += [name, said_line]
         if has_focus(self):
             self.create_rectangle(px(73), px(19), end + px(20), px(43), outline=c.header_text, width=max(1, px(1)))
 

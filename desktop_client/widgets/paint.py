@@ -12,8 +12,12 @@ from collections.abc import Callable, Hashable
 from PIL import Image, ImageColor, ImageDraw, ImageTk
 
 from desktop_client.assets_path import asset
-from desktop_client.widgets import icons
+from desktop_client.widgets import emoji, icons
 
+# X11 counts pixels in 16 bits with a sign (32,767), and refuses a pixmap that the server's memory does not hold: both
+# end the program. No picture comes near: texts are folded long before, and what asks for more gets this much.
+WIDTH_PX_MAX = 8_192
+HEIGHT_PX_MAX = 4_096
 PICTURES_MAX = 400  # of a screen's few dozen; more are the sizes of bubbles that went by
 SUPER = 4  # corners are drawn this much larger and averaged down
 ALL_CORNERS = "nw ne sw se"
@@ -46,11 +50,13 @@ class Painter:
         shadow: bool = False,
     ) -> ImageTk.PhotoImage:
         """A rounded box. `corners` names the round ones; `ring` is a focus ring just inside the edge."""
+        width, height = bounded(width, height)
         key = ("box", width, height, radius, fill, outline, line, corners, ring, shadow)
         return self._keep(key, lambda: _box(width, height, radius, fill, outline, line, corners, ring, shadow))
 
     def gradient(self, width: int, height: int, start: str, end: str) -> ImageTk.PhotoImage:
         """A slanting gradient from the upper left to the lower right corner."""
+        width, height = bounded(width, height)
         return self._keep(("gradient", width, height, start, end), lambda: _gradient(width, height, start, end))
 
     def avatar(
@@ -76,6 +82,17 @@ class Painter:
         return self._keep(
             ("emoji", name, size), lambda: self._file("emoji", name).resize((size, size), Image.Resampling.LANCZOS)
         )
+
+    def sign(self, key: str, size: int, grey: bool = False) -> ImageTk.PhotoImage:
+        """An emoji of the bundled pack; an empty key is one that the pack does not have yet."""
+
+        def draw() -> Image.Image:
+            if not key:
+                return _unknown(size)
+            drawn = emoji.picture(key).resize((size, size), Image.Resampling.LANCZOS)
+            return drawn.convert("LA").convert("RGBA") if grey else drawn
+
+        return self._keep(("sign", key, size, grey), draw)
 
     def logo(self, size: int) -> ImageTk.PhotoImage:
         """The application's icon."""
@@ -169,6 +186,11 @@ class Painter:
         return whole
 
 
+def bounded(width: int, height: int) -> tuple[int, int]:
+    """A size that the display can always take."""
+    return max(1, min(width, WIDTH_PX_MAX)), max(1, min(height, HEIGHT_PX_MAX))
+
+
 def dot_size(avatar: int) -> int:
     """The presence dot with its ring, in pixels."""
     return max(10, round(avatar * 0.33) if avatar < 48 else round(avatar * 0.25))
@@ -184,6 +206,19 @@ def mix(color: str, other: str, share: float) -> str:
     a, b = ImageColor.getrgb(color), ImageColor.getrgb(other)
     red, green, blue = (round(x * (1 - share) + y * share) for x, y in zip(a[:3], b[:3], strict=True))
     return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _unknown(size: int) -> Image.Image:
+    """A grey frame in the place of an emoji that is newer than the pack; seen on every ground."""
+    picture = Image.new("RGBA", (size, size))
+    edge = max(1, size // 8)
+    ImageDraw.Draw(picture).rounded_rectangle(
+        (edge, edge, size - 1 - edge, size - 1 - edge),
+        size // 5,
+        outline=(128, 128, 128, 255),
+        width=max(1, size // 12),
+    )
+    return picture
 
 
 def _corner(radius: int) -> Image.Image:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from desktop_client.widgets.focus import has_focus
+from desktop_client.widgets.layout import for_tk
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -57,7 +58,7 @@ class Pill(tkinter.Button):
         self.enabled = enabled
         super().__init__(
             master,
-            text=text,
+            text=for_tk(text),
             command=self._run,
             font=ui.font(font),
             bd=0,
@@ -82,7 +83,7 @@ class Pill(tkinter.Button):
     def set(self, *, text: str | None = None, enabled: bool | None = None, style: str | None = None) -> None:
         """Change the text, the state or the style."""
         if text is not None:
-            self.configure(text=text)
+            self.configure(text=for_tk(text))
         if enabled is not None:
             self.enabled = enabled
             self.configure(takefocus=enabled, cursor="hand2" if enabled else "")

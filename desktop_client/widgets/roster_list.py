@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from desktop_client.presenters.views import RosterGroup, RosterRow
-from desktop_client.widgets.contact import Face, draw_avatar, fit
+from desktop_client.widgets.contact import Face, draw_avatar
 from desktop_client.widgets.focus import has_focus
 from desktop_client.widgets.virtual import Pen, VirtualList
 
@@ -112,20 +112,20 @@ class RosterList(VirtualList):
         if index == self._selected and self._focused():
             self._ring(pen, top, width, height)
         if isinstance(item, RosterGroup):
-            self._draw_head(pen, item, top, height)
+            self._draw_head(pen, item, top, width, height)
         else:
             self._draw_row(pen, item, top, width, back)
         return height
 
-    def _draw_head(self, pen: Pen, group: RosterGroup, top: int, height: int) -> None:
+    def _draw_head(self, pen: Pen, group: RosterGroup, top: int, width: int, height: int) -> None:
         px, c = self.ui.px, self.ui.c
         arrow = "right" if group.key in self.folded else "down"
         pen.picture(px(9), top + height / 2, self.ui.paint.icon(arrow, px(14), c.muted), anchor="w")
         title = f"{group.title}  {group.count}" if group.count else group.title
-        pen.text(px(24), top + height / 2, title, "label", c.muted, anchor="w")
+        self._line(pen, px(24), top + height // 2, title, "label", c.muted, width - px(32))
 
     def _draw_row(self, pen: Pen, row: RosterRow, top: int, width: int, back: str) -> None:
-        ui, px, c = self.ui, self.ui.px, self.ui.c
+        px, c = self.ui.px, self.ui.c
         face = Face(row.contact_id, row.name, row.kind, row.icon, row.dot, row.dimmed)
         draw_avatar(pen, px(12), top + px(8), face, px(AVATAR), back, "avatar")
         right = width - px(14)
@@ -135,8 +135,14 @@ class RosterList(VirtualList):
             right = self._draw_trailing(pen, row, right, top + px(ROW_HEIGHT) // 2)
         room = right - px(58) - px(8)
         name_color, detail_color = (c.muted, c.muted) if row.dimmed else (c.text, c.muted)
-        pen.text(px(58), top + px(18), fit(ui.font("body"), row.name, room), "body", name_color, anchor="w")
-        pen.text(px(58), top + px(38), fit(ui.font("small"), row.detail, room), "small", detail_color, anchor="w")
+        self._line(pen, px(58), top + px(18), row.name, "body", name_color, room)
+        self._line(pen, px(58), top + px(38), row.detail, "small", detail_color, room)
+
+    @staticmethod
+    def _line(pen: Pen, x: int, y: int, text: str, font: str, color: str, room: int) -> None:
+        """One line of a contact, cut where its room ends."""
+        if room > 0:
+            pen.text(x, y, text, font, color, anchor="w", width=room, lines_max=1)
 
     def _draw_badge(self, pen: Pen, unread: int, right: int, middle: int) -> int:
         ui, c = self.ui, self.ui.c
@@ -153,8 +159,9 @@ class RosterList(VirtualList):
             side = ui.px(18)
             pen.picture(right, middle, ui.paint.icon("check", side, ui.tone(row.trailing_tone)), anchor="e")
             return right - side
-        pen.text(right, middle, row.trailing, "small_bold", ui.tone(row.trailing_tone), anchor="e")
-        return right - int(ui.font("small_bold").measure(row.trailing))
+        room, color = max(1, right // 2), ui.tone(row.trailing_tone)
+        tag = pen.text(right, middle, row.trailing, "small_bold", color, anchor="e", width=room, lines_max=1)
+        return right - pen.blocks[tag].width
 
     def _ring(self, pen: Pen, top: int, width: int, height: int) -> None:
         wide = max(1, self.ui.px(1))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from desktop_client.presenters.views import Bubble, Card, Entry, FormCard, TimeMark
-from desktop_client.widgets import cards, form
+from desktop_client.widgets import bubble, cards, form
 from desktop_client.widgets.focus import focus_path
 from desktop_client.widgets.virtual import Pen, VirtualList, bind_wheel
 
@@ -88,7 +88,8 @@ class Stream(VirtualList):
         if isinstance(entry, TimeMark):
             return px(30)
         if isinstance(entry, Bubble):
-            lines = sum(1 + len(line) // LINE_CHARS for line in entry.text.split("\n"))
+            lines = sum(1 + len(line) // LINE_CHARS for line in entry.text.split("\n", bubble.FOLD_LINES))
+            lines = min(lines, bubble.FOLD_LINES)
             return px(24 + 20 * lines + (16 if entry.status else 0))
         return px(220)
 
@@ -102,9 +103,9 @@ class Stream(VirtualList):
     def _draw_entry(self, pen: Pen, index: int, top: int, width: int) -> int:
         entry = self._entries[index]
         if isinstance(entry, TimeMark):
-            return cards.draw_time(pen, entry, top, width)
+            return bubble.draw_time(pen, entry, top, width)
         if isinstance(entry, Bubble):
-            return cards.draw_bubble(pen, entry, top, width, self.hooks)
+            return bubble.draw_bubble(pen, entry, top, width, self.hooks)
         if isinstance(entry, Card):
             return cards.draw_card(pen, entry, top, width, self.hooks)
         state = self._state_of(entry)

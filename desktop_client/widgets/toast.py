@@ -5,14 +5,17 @@ from __future__ import annotations
 import tkinter
 from typing import TYPE_CHECKING, Any
 
+from desktop_client.widgets.block import draw_text
+
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
 SHOWN_MS = 4_500  # long enough to read two lines
 MARGIN = 14
+LINES_MAX = 4  # a notice is read at a glance
 
 
-class Toast(tkinter.Label):
+class Toast(tkinter.Canvas):
     """One notice; a newer one takes its place."""
 
     def __init__(self, master: tkinter.Misc, ui: Ui, text: str, tone: str, bottom: int) -> None:
@@ -21,20 +24,14 @@ class Toast(tkinter.Label):
         width = max(px(160), master.winfo_width() - 2 * px(MARGIN))
         back = c.tooltip if tone in ("plain", "muted", "accent") else ui.tone_fill(tone)
         color = c.on_tooltip if tone in ("plain", "muted", "accent") else c.on_fill
-        super().__init__(
-            master,
-            text=text,
-            wraplength=width - px(24),
-            justify="left",
-            font=ui.font("label"),
-            foreground=color,
-            background=back,
-            padx=px(12),
-            pady=px(9),
-            bd=0,
+        super().__init__(master, background=back, bd=0, highlightthickness=0, takefocus=0)
+        self.raw: dict[int, str] = {}
+        self._block = draw_text(
+            self, ui, px(12), px(9), text, "label", color, width=width - 2 * px(12), lines_max=LINES_MAX
         )
+        self.configure(width=self._block.width + 2 * px(12), height=self._block.height + 2 * px(9))
         self.place(relx=0.5, rely=1.0, y=-px(bottom), anchor="s")
-        self.lift()
+        tkinter.Misc.lift(self)
         self.bind("<Button-1>", lambda _e: self.destroy())
         self._timer = self.after(SHOWN_MS, self.destroy)
 

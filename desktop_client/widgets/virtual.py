@@ -6,22 +6,20 @@ import tkinter
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from desktop_client.widgets.block import Anchor, Block, Justify, draw_text
 from desktop_client.widgets.scrollbar import ThinScrollbar
-from desktop_client.widgets.wrap import wrap
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
-Anchor = Literal["nw", "n", "ne", "w", "center", "e", "sw", "s", "se"]
-Justify = Literal["left", "center", "right"]
 WHEEL_STEP = 56  # design pixels a notch
 MARGIN = 80  # design pixels drawn above and below what is seen, so that a notch never shows a gap
 
 
 class Paper(tkinter.Canvas):
-    """A canvas that keeps the texts of items whose lines were broken as they were told."""
+    """A canvas that keeps the texts of its items as they were told, without line breaks and with their emoji."""
 
     raw: dict[int, str]
 
@@ -35,6 +33,7 @@ class Pen:
         self.ids: list[int] = []
         self.widgets: list[tkinter.Widget] = []
         self.texts: list[str] = []
+        self.blocks: dict[str, Block] = {}
         self._pictures: list[Any] = []
 
     def text(
@@ -47,17 +46,24 @@ class Pen:
         *,
         anchor: Anchor = "nw",
         width: int = 0,
+        lines_max: int = 0,
         justify: Justify = "left",
-    ) -> int:
-        broken = wrap(self.ui.font(font), text, width) if width else text
-        item = self.canvas.create_text(
-            x, y, text=broken, font=self.ui.font(font), fill=color, anchor=anchor, width=width, justify=justify
-        )
-        self.ids.append(item)
+    ) -> str:
+        """Draw a text; returns the tag of its items. `width` and `lines_max` as `draw_text` has them."""
+        block = draw_text(
+            self.canvas, self.ui, x, y, text, font, color,
+            anchor=anchor, width=width, lines_max=lines_max, justify=justify,
+        )  # fmt: skip
+        self.ids.extend(block.ids)
         self.texts.append(text)
-        if broken is not text:
-            self.canvas.raw[item] = text
-        return item
+        self.blocks[block.tag] = block
+        return block.tag
+
+    def letter(self, x: float, y: float, letter: str, font: str, color: str) -> None:
+        """The letter of an avatar, in the middle of a place: a picture's part, not a text to read or to copy."""
+        block = draw_text(self.canvas, self.ui, x, y, letter, font, color, anchor="center")
+        self.ids.extend(block.ids)
+        self._pictures.append(block)
 
     def picture(self, x: float, y: float, picture: Any, anchor: Anchor = "nw") -> int:
         item = self.canvas.create_image(x, y, image=picture, anchor=anchor)
@@ -76,14 +82,17 @@ class Pen:
         self.widgets.append(widget)
         return item
 
-    def height_of(self, item: int) -> int:
-        """The height of an item just drawn, in device pixels."""
-        box = self.canvas.bbox(item)
-        return box[3] - box[1] if box else 0
+    def height_of(self, tag: str) -> int:
+        """The height of a text just drawn, in device pixels."""
+        return self.blocks[tag].height
+
+    def is_cut(self, tag: str) -> bool:
+        """Whether a text just drawn has more than is shown."""
+        return self.blocks[tag].layout.cut
 
     def below(self, item: int) -> None:
-        """Put an item under all others of this entry."""
-        self.canvas.tag_lower(item, self.ids[0]) if self.ids[0] != item else None
+        """Put an item under all others: entries do not overlap, so the lowest place of the canvas will do."""
+        self.canvas.tag_lower(item)
 
     def wipe(self) -> None:
         if self.ids:
@@ -92,7 +101,7 @@ class Pen:
                 self.canvas.raw.pop(item, None)
         for widget in self.widgets:
             widget.destroy()
-        self.ids, self.widgets, self._pictures, self.texts = [], [], [], []
+        self.ids, self.widgets, self._pictures, self.texts, self.blocks = [], [], [], [], {}
 
 
 class VirtualList(tkinter.Frame):

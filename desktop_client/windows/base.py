@@ -223,10 +223,10 @@ def walk(widget: tkinter.Misc) -> Iterator[tkinter.Misc]:
 
 def _texts_of(widget: tkinter.Misc) -> list[str]:
     if isinstance(widget, tkinter.Canvas):
-        items = [i for i in widget.find_all() if widget.type(i) == "text"]
-        items.sort(key=lambda i: (widget.coords(i)[1], widget.coords(i)[0]))  # as they are read
         raw = getattr(widget, "raw", {})
-        return [raw.get(i) or widget.itemcget(i, "text") for i in items]
+        items = [i for i in widget.find_all() if i in raw or widget.type(i) == "text"]
+        items.sort(key=lambda i: (widget.coords(i)[1], widget.coords(i)[0]))  # as they are read
+        return [raw[i] if i in raw else widget.itemcget(i, "text") for i in items]
     if isinstance(widget, tkinter.Entry):
         return [str(widget["show"]) * len(widget.get()) if widget["show"] else widget.get()]
     if isinstance(widget, tkinter.Text):

@@ -13,13 +13,17 @@ from desktop_client.i18n import _
 from desktop_client.palette import ON_AVATAR
 from desktop_client.presenters.views import ConversationHead, Entry, Tone
 from desktop_client.theme import Ui
+from desktop_client.widgets.block import Block, draw_text
 from desktop_client.widgets.cards import Hooks
 from desktop_client.widgets.composer import Composer
-from desktop_client.widgets.contact import Face, avatar, fit
+from desktop_client.widgets.contact import Face, avatar
+from desktop_client.widgets.layout import for_tk
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.stream import Stream
 from desktop_client.widgets.text import Line, RuleLine
 from desktop_client.windows.base import BaseWindow, nothing, while_open
+from desktop_client.windows.reader import ReaderWindow
+from host.text import one_line
 from im_protocol.limits import PAYMENT_ID
 
 SIZE = (520, 630)
@@ -27,6 +31,7 @@ MINIMUM = (380, 420)
 HEAD = 57
 FOOT = 30
 AVATAR = 36
+TITLE_CHARS_MAX = 80
 TEXT_LEFT = 62
 
 
@@ -48,6 +53,8 @@ class ConversationWindow(BaseWindow):
         self._entries: list[Entry] = []
         self._banner: tuple[str, Tone] = ("", "muted")
         self._draft = ""
+        self._reader: ReaderWindow | None = None
+        self._texts: list[Block] = []  # of the head; they hold the pictures of their emoji
         super().__init__(ui, _("BillBuddy"), SIZE, MINIMUM)
         self.open()
         self._first_focus()
@@ -58,7 +65,8 @@ class ConversationWindow(BaseWindow):
     def show_head(self, head: ConversationHead) -> None:
         self._head = head
         is_biller = self.kind == "biller" and self.contact_id != PAYMENT_ID
-        self.set_title(f"{head.name} — {_('bill-pay contact')}" if is_biller else head.name)
+        name = one_line(head.name, TITLE_CHARS_MAX)
+        self.set_title(f"{name} — {_('bill-pay contact')}" if is_biller else name)
         stream = self.widgets.stream
         face = Face(head.contact_id, head.name, head.kind, head.icon)
         if stream.hooks.other != face:
@@ -66,7 +74,7 @@ class ConversationWindow(BaseWindow):
             stream.redraw_all()
         self._draw_head()
         if self.kind == "biller":
-            self.widgets.footer.configure(text=" " + head.footer)
+            self.widgets.footer.configure(text=" " + for_tk(head.footer))
 
     @while_open
     def show_entries(self, entries: Sequence[Entry]) -> None:
@@ -140,6 +148,7 @@ class ConversationWindow(BaseWindow):
             Face(self.contact_id, self._head.name, self._head.kind, self._head.icon),
             self._own,
             lambda key, action: self.on_card_action(key, action),
+            self._show_all,
         )
         w.stream = Stream(top, ui, hooks, lambda key, values: self.on_form(key, values))
         w.stream.on_moved = self.seen
@@ -181,6 +190,17 @@ class ConversationWindow(BaseWindow):
         self.close()
         self.on_close()
 
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        super().close()
+
+    def _show_all(self, text: str) -> None:
+        """A folded text whole, in a window of its own that scrolls; another one takes its place."""
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = ReaderWindow(self.ui, self._head.name, text, over=self.top)
+
     def _first_focus(self) -> None:
         w = self.widgets
         (w.composer.text if self.kind == "member" else w.stream.canvas).focus_set()
@@ -190,14 +210,17 @@ class ConversationWindow(BaseWindow):
         canvas, head = w.head, self._head
         width = canvas.winfo_width()
         canvas.delete("all")
+        canvas.raw = {}
         if width < 8:
             return
         face = Face(head.contact_id, head.name, head.kind, head.icon, head.dot if self.kind == "member" else "none")
         self._avatar, letter = avatar(ui, face, px(AVATAR), c.window)
         canvas.create_image(px(16), px(11), image=self._avatar, anchor="nw")
+        self._texts = []
         if letter:
-            middle = px(AVATAR) / 2
-            canvas.create_text(px(16) + middle, px(11) + middle, text=letter, font=ui.font("avatar"), fill=ON_AVATAR)
+            middle = px(11) + px(AVATAR) / 2
+            x = px(5) + middle
+            self._texts = [draw_text(canvas, ui, x, middle, letter, "avatar", ON_AVATAR, anchor="center")]
         right = width - px(16)
         if w.check_bill is not None:
             right -= w.check_bill.needed_width()
@@ -210,17 +233,22 @@ class ConversationWindow(BaseWindow):
         badge = f"✔ {head.badge}" if head.badge and not head.badge.startswith("✔") else head.badge
         badge_text = badge.removeprefix("✔").strip()
         badge_room = int(ui.font("small_bold").measure(badge_text)) + px(26) if badge else 0
-        name = fit(ui.font("body_bold"), head.name, room - badge_room)
-        item = canvas.create_text(px(TEXT_LEFT), px(20), text=name, font=ui.font("body_bold"), fill=c.text, anchor="w")
+        name = draw_text(
+            canvas, ui, px(TEXT_LEFT), px(20), head.name, "body_bold", c.text,
+            anchor="w", width=max(1, room - badge_room), lines_max=1,
+        )  # fmt: skip
         if badge:
-            end = canvas.bbox(item)[2] + px(6)
+            end = px(TEXT_LEFT) + name.width + px(6)
             self._tick = ui.paint.icon("check", px(13), c.accent)
             canvas.create_image(end, px(21), image=self._tick, anchor="w")
             canvas.create_text(
                 end + px(15), px(21), text=badge_text, font=ui.font("small_bold"), fill=c.accent, anchor="w"
             )
-        detail = fit(ui.font("small"), head.detail, room)
-        canvas.create_text(px(TEXT_LEFT), px(40), text=detail, font=ui.font("small"), fill=c.muted, anchor="w")
+        detail = draw_text(
+            canvas, ui, px(TEXT_LEFT), px(40), head.detail, "small", c.muted,
+            anchor="w", width=max(1, room), lines_max=1,
+        )  # fmt: skip
+        self._texts += [name, detail]
 
 
 def main(arguments: list[str]) -> None:
