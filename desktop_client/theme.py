@@ -15,6 +15,7 @@ from typing import Literal
 
 from desktop_client import screen
 from desktop_client.palette import DARK, LIGHT, Palette
+from desktop_client.widgets.block import forget_metrics
 from desktop_client.widgets.paint import Painter
 
 Mode = Literal["light", "dark"]
@@ -142,6 +143,7 @@ class Ui:
         self.scale = self._scale()
         for name, (size, _weight) in FONTS.items():
             self._fonts[name].configure(size=self._font_size(size))
+            forget_metrics(self._fonts[name])
         self.paint = Painter(self.root, self.scale)
         self._dress()
         self.tell()

@@ -61,6 +61,11 @@ def metrics(font: Font) -> Metrics:
     return kept
 
 
+def forget_metrics(font: Font) -> None:
+    """A font has another size now."""
+    vars(font).pop("kept_metrics", None)
+
+
 def text_layout(font: Font, text: str, width: int = 0, lines_max: int = 0) -> Layout:
     """How a text would be drawn."""
     m = metrics(font)

@@ -225,7 +225,7 @@ def _texts_of(widget: tkinter.Misc) -> list[str]:
     if isinstance(widget, tkinter.Canvas):
         raw = getattr(widget, "raw", {})
         items = [i for i in widget.find_all() if i in raw or widget.type(i) == "text"]
-        items.sort(key=lambda i: (widget.coords(i)[1], widget.coords(i)[0]))  # as they are read
+        items.sort(key=lambda i: _reading_place(widget, i))
         return [raw[i] if i in raw else widget.itemcget(i, "text") for i in items]
     if isinstance(widget, tkinter.Entry):
         return [str(widget["show"]) * len(widget.get()) if widget["show"] else widget.get()]
@@ -234,6 +234,12 @@ def _texts_of(widget: tkinter.Misc) -> list[str]:
     if isinstance(widget, (tkinter.Label, tkinter.Button, tkinter.Checkbutton)):
         return [str(getattr(widget, "raw", "") or widget["text"])]
     return []
+
+
+def _reading_place(canvas: tkinter.Canvas, item: int) -> tuple[float, float]:
+    """Where an item comes when a canvas is read: by the middle of its height, then from the left."""
+    left, top, _right, bottom = canvas.bbox(item) or (0, 0, 0, 0)
+    return (top + bottom) / 2, left
 
 
 def set_icon(ui: Ui) -> None:
