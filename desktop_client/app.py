@@ -22,6 +22,7 @@ from desktop_client.sealer import Sealer
 from desktop_client.session import Credentials, Session
 from desktop_client.store import Store
 from desktop_client.transport import KEY_CHANGED, Down, Target, Transport, Up
+from desktop_client.untold import Untold
 from im_protocol.packets import Refusal, SignedIn
 
 NO_ROOT = bytes(32)
@@ -151,6 +152,8 @@ class Member:
         self.outbox = Outbox(self.store)
         self.bus = _MemberBus(client.bus)
         self.roster = RosterModel(session, self.bus)
+        self.untold = Untold()
+        self.drafts: dict[int, str] = {}  # by contact. In memory only: a payment password may be among them
         self.messages = Messages(session, self.bus, member_id, options.chat_store or self.history)
         self.sealer = Sealer(session, member_id, server.fingerprint_bytes, language)
         self.sealer.root = server.root_bytes

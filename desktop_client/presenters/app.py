@@ -94,6 +94,7 @@ class Application:
             self.client, self.client.member, self.windows, self.open_contact, self.sign_out
         )
         self.roster.is_seen_chat = self._is_seen_chat
+        self.roster.is_open = self.conversations.__contains__
 
     def _is_seen_chat(self, contact_id: int) -> bool:
         chat = self.conversations.get(contact_id)

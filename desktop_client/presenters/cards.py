@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORM_KEY = "form"
 NOTHING_KEY = "nothing-due"
+CHANGE_NUMBER = "change-number"
 SOON_DAYS = 10  # a bill due within these is shown in red, a later one in amber
 
 
@@ -38,14 +39,28 @@ def order_key(payment_id: bytes) -> str:
     return f"order-{payment_id.hex()}"
 
 
-def bill_card(bill: Bill, biller_name: str, today: date, *, deciding: bool, held: Receipt | None = None) -> Card:
+def is_outcome(card: Card) -> bool:
+    """Whether the card says what became of an order."""
+    return card.key.startswith(("order-", "receipt-"))
+
+
+def bill_card(
+    bill: Bill,
+    biller_name: str,
+    today: date,
+    *,
+    deciding: bool,
+    held: Receipt | None = None,
+    with_number: bool = False,
+) -> Card:
     """An open bill with its lines and the way to pay it. `held`: the receipt of a payment that the payment service
-    has forgotten."""
+    has forgotten. `with_number`: also with the way to another customer number."""
     rows = [CardRow(line.text, with_sign(line.amount)) for line in bill.lines]
     paid_minor = bill.total.minor - bill.due.minor
     if paid_minor > 0:
         rows.append(CardRow(_("Already paid"), with_sign(type(bill.total)(paid_minor, bill.total.currency)), "good"))
     button = CardButton("pay", _("Pay {amount}").format(amount=with_sign(bill.due)), enabled=not deciding)
+    buttons = (button, _number_button()) if with_number else (button,)
     note = due_in_words(bill.due_on, today)
     return Card(
         key=bill_key(bill.bill_id),
@@ -54,9 +69,13 @@ def bill_card(bill: Bill, biller_name: str, today: date, *, deciding: bool, held
         note=_("a payment is still being decided") if deciding else note,
         note_tone="warning" if deciding else due_tone(bill.due_on, today),
         rows=tuple(rows),
-        buttons=(button,),
+        buttons=buttons,
         text=receipt_held(held) if held is not None else "",
     )
+
+
+def _number_button() -> CardButton:
+    return CardButton(CHANGE_NUMBER, _("Change number"), "outline")
 
 
 def settled_bill_card(card: Card) -> Card:
@@ -76,6 +95,7 @@ def nothing_due_card(biller_name: str, last_paid_on: str, credit: str) -> Card:
     return Card(
         key=NOTHING_KEY, headline=biller_name, note="✓ " + _("nothing due"), note_tone="good", rows=rows,
         text=_("There is nothing to pay now."),
+        buttons=(CardButton(CHANGE_NUMBER, _("Change number"), "link"),),
     )  # fmt: skip
 
 
@@ -136,6 +156,18 @@ def refusal_card(outcome: Outcome) -> Card:
     )
 
 
+def outcome_line(outcome: Outcome) -> tuple[str, Tone]:
+    """An outcome in one line, for toasts and the roster."""
+    amount = outcome.order.amount
+    sum_text = with_sign(amount) if amount.minor else ""
+    if outcome.state == "paid":
+        paid = with_sign(outcome.receipt.paid) if outcome.receipt is not None else sum_text
+        return _("✓ Paid {amount}").format(amount=paid).strip(), "good"
+    if outcome.state == "deciding":
+        return _("{amount} still being decided. Don't pay again.").format(amount=sum_text).strip(), "warning"
+    return _("{amount} not paid — no money moved").format(amount=sum_text).strip(), "danger"
+
+
 def form_card(prompt: Prompt, error: str = "") -> FormCard:
     """The subsystem's form, drawn from its data."""
     fields = tuple(
@@ -144,6 +176,15 @@ def form_card(prompt: Prompt, error: str = "") -> FormCard:
     )
     submit = next((a.label for a in prompt.actions if a.name == "submit"), _("Continue"))
     return FormCard(FORM_KEY, prompt.title, prompt.text, fields, submit, error)
+
+
+def number_form(number: str, prompt: Prompt | None) -> FormCard:
+    """Asks for another customer number; in the biller's own words where it asked for one before."""
+    asked = form_card(prompt).fields if prompt is not None else ()
+    field = next((f for f in asked if f.name == "customer_number"), None)
+    field = field or FormField("customer_number", "text", _("Customer number"))
+    text = _("Bills are shown for {number} now.").format(number=number) if number else ""
+    return FormCard(CHANGE_NUMBER, _("Another customer number"), text, (field,), _("Show the bills"))
 
 
 def save_receipt(member: Member, receipt_no: str, folder: Path) -> tuple[str, Tone]:

@@ -49,6 +49,7 @@ class PaySheetPresenter:
         self._cancelled = cancelled
         self._order: Order | None = None
         self._busy = False
+        self._left = False
         self._form = PaySheetForm("full", "", accounts[0].number if accounts else "", "")
         self._offer = Offer(None, "")
         self._pay_text = ""
@@ -56,11 +57,6 @@ class PaySheetPresenter:
         view.on_pay = self.pay
         view.on_cancel = self.cancel
         self._show()
-
-    @property
-    def busy(self) -> bool:
-        """Whether an order is on its way."""
-        return self._busy
 
     @property
     def bill_id(self) -> int:
@@ -97,6 +93,15 @@ class PaySheetPresenter:
             self.view.close()
             self._cancelled()
 
+    def leave(self) -> Order | None:
+        """The conversation goes, and the sheet with it. Returns the order on its way: its outcome is told to `done`."""
+        if not self._busy:
+            self.cancel()
+            return None
+        self._left = True
+        self.view.close()
+        return self._order
+
     def pay(self, form: PaySheetForm) -> None:
         """The Pay button."""
         if self._busy:
@@ -132,6 +137,9 @@ class PaySheetPresenter:
 
     def _on_outcome(self, outcome: Outcome) -> None:
         self._busy = False
+        if self._left:  # nobody is there to mend anything
+            self._done(outcome)
+            return
         self.view.clear_pin()
         self.view.set_busy(False)
         if outcome.state == "prompt" and outcome.prompt is not None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from desktop_client.app import Member
-from desktop_client.events import OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
+from desktop_client.events import OrderChanged, OverviewChanged, PaymentNoticed, RosterChanged, SessionReady
 from desktop_client.i18n import _
 from desktop_client.outcomes import NOTHING_SENT, Outcome
 from desktop_client.presenters import cards
+from desktop_client.presenters.bill_stream import BillStream
 from desktop_client.presenters.chat import PinGuard
 from desktop_client.presenters.pay_sheet import PaySheetPresenter
-from desktop_client.presenters.views import Card, ConversationHead, Entry, FormCard, TimeMark, Windows
-from desktop_client.wording import problem, time_mark
-from im_protocol.codes import PAYMENT_AWAY
+from desktop_client.presenters.views import ConversationHead, Entry, FormCard, TimeMark, Windows
+from desktop_client.wording import cause, problem, time_mark
 from im_protocol.packets import Refusal
 from payment.contract.messages import Account, Answer, Bill, BillerState, BillsAre, Prompt, Refused
 from payment.contract.money import with_sign
 
-MARK_EVERY_MS = 60_000
 RETRY_MILLISECONDS = 2_000  # while the payment service is away, its bills are asked for again, less and less often
 RETRY_MILLISECONDS_MAX = 30_000
 
@@ -44,15 +44,17 @@ class BillPresenter:
         self._biller_id = biller_id
         self._closed = closed
         self._downloads = downloads
-        self._entries: list[Entry] = []
         self._bills: BillsAre | None = None
         self._prompt: Prompt | None = None
         self._sheet: PaySheetPresenter | None = None
         self._asking = False
-        self._last_mark_ms = 0
+        self._asked_number: str | None = None
+        self._wanted: list[str | None] = []  # what is to be asked as soon as the answer is here
+        self._number_told = ""
         self._retry_wait = RETRY_MILLISECONDS
         self._cancel_retry: Callable[[], None] = lambda: None
         self.view = windows.conversation(biller_id, "biller")
+        self._stream = BillStream(self.view)
         self._guard = PinGuard(self.view)
         self.view.on_card_action = self.act
         self.view.on_form = self.submit_form
@@ -62,7 +64,7 @@ class BillPresenter:
         bus = member.bus
         self._cancels = [
             bus.subscribe(OrderChanged, self._on_order),
-            bus.subscribe(PaymentNoticed, lambda event: self._check_quietly()),
+            bus.subscribe(PaymentNoticed, lambda event: self._ask(None)),
             bus.subscribe(SessionReady, lambda event: self.check()),
             bus.subscribe(OverviewChanged, lambda event: self._show_head()),
         ]
@@ -80,20 +82,25 @@ class BillPresenter:
         """A button of a card."""
         if action == "pay":
             self._open_sheet(key)
+        elif action == cards.CHANGE_NUMBER:
+            self._ask_for_number()
         elif action.startswith("save:"):
             text, tone = cards.save_receipt(self._member, action.removeprefix("save:"), self._downloads())
             self.view.show_banner(text, tone)
 
     def submit_form(self, key: str, values: dict[str, str]) -> None:
-        """The form of a prompt was filled in."""
-        if self._prompt is None or key != cards.FORM_KEY:
+        """The form of a prompt was filled in, or the one for another customer number."""
+        form = self._stream.form(key)
+        if form is None:
             return
-        for field in self._prompt.fields:
+        for field in form.fields:
             value = values.get(field.name, "").strip()
             if field.rule and re.fullmatch(field.rule, value) is None:
-                self._put(cards.form_card(self._prompt, field.error or _("This is not filled in rightly.")))
+                self._stream.put(replace(form, error=field.error or _("This is not filled in rightly.")))
                 return
-        self._ask(values.get("customer_number", "").strip() or None)
+        number = values.get("customer_number", "").strip()
+        if number or key == cards.FORM_KEY:
+            self._ask(number or None)
 
     def refuse_text(self, text: str) -> None:
         """Nobody reads texts here; least of all a payment password."""
@@ -102,78 +109,119 @@ class BillPresenter:
             self.view.show_banner(_("A biller reads no messages. Nothing was sent."), "warning")
 
     def close(self) -> None:
-        """The window is gone."""
+        """The window is gone. What becomes of an order that is on its way is told by the roster."""
         for cancel in self._cancels:
             cancel()
         self._cancels.clear()
         self._cancel_retry()
-        if self._sheet is not None:
-            self._sheet.cancel()
+        flying = self._sheet.leave() if self._sheet is not None else None
         self._closed()
+        if flying is not None:
+            self._member.bus.publish(OrderChanged(Outcome("deciding", flying)))
 
     # -- asking
 
-    def _check_quietly(self) -> None:
-        if self._sheet is None and self._prompt is None:
-            self._ask(None)
-
     def _ask(self, customer_number: str | None) -> None:
+        """Asks for the bills. While an answer is awaited, what is wanted then is kept: nothing that came is dropped."""
         if self._asking:
+            if customer_number not in self._wanted:
+                self._wanted.append(customer_number)
             return
         self._asking = True
+        self._asked_number = customer_number
 
         def on_answer(answer: Answer | Refusal) -> None:
             self._asking = False
-            if self._cancels:
-                self._on_bills(answer)
+            if not self._cancels:
+                return
+            self._on_bills(answer)
+            if self._wanted:
+                self._ask(self._wanted.pop())
 
         self._member.payments.ask_bill(self._biller_id, customer_number, on_answer)
 
     def _on_bills(self, answer: Answer | Refusal) -> None:
+        changing = self._stream.form(cards.CHANGE_NUMBER)
         if isinstance(answer, BillsAre):
             self._show_bills(answer)
         elif isinstance(answer, Prompt):
-            self._prompt = answer
-            self._mark()
-            self._put(cards.form_card(answer))
+            self._show_prompt(answer)
+        elif isinstance(answer, Refused) and changing is not None and self._asked_number:
+            self._stream.put(replace(changing, error=answer.text))
         elif isinstance(answer, Refused) and self._prompt is not None:
-            self._put(cards.form_card(self._prompt, answer.text))
+            self._stream.put(cards.form_card(self._prompt, answer.text))
         elif isinstance(answer, Refused):
             self.view.show_banner(answer.text, "danger")
         elif isinstance(answer, Refusal):
             self.view.show_banner(self._unanswered_words(answer), "warning")
             self._retry_later()
 
+    def _show_prompt(self, prompt: Prompt) -> None:
+        if prompt == self._prompt and self._stream.form(cards.FORM_KEY) is not None:
+            return  # it is being filled in
+        self._prompt = prompt
+        self._stream.mark()
+        self._stream.put(cards.form_card(prompt))
+        self.view.see(cards.FORM_KEY)
+
+    def _ask_for_number(self) -> None:
+        """A number that was mistyped can be changed."""
+        number = self._bills.customer_number if self._bills is not None else ""
+        self._stream.put(cards.number_form(number, self._prompt))
+        self.view.see(cards.CHANGE_NUMBER)
+
     def _unanswered_words(self, refusal: Refusal) -> str:
         """Says nothing of charges while an order is still being decided: that one may have been paid."""
-        if refusal.code == PAYMENT_AWAY and self._member.outbox.deciding(self._biller_id):
-            return _("The payment service is away.")
+        if self._member.outbox.deciding(self._biller_id):
+            return cause(refusal.code, refusal.message)
         return problem(refusal.code, refusal.message)
 
     def _retry_later(self) -> None:
         self._cancel_retry()
-        self._cancel_retry = self._windows.call_later(self._retry_wait, self._check_quietly)
+        self._cancel_retry = self._windows.call_later(self._retry_wait, self.check)
         self._retry_wait = min(self._retry_wait * 2, RETRY_MILLISECONDS_MAX)
 
     def _show_bills(self, answer: BillsAre) -> None:
         self.view.show_banner("", "plain")
-        self._bills, self._prompt = answer, None
+        old, self._bills = self._bills, answer
         self._cancel_retry()
         self._retry_wait = RETRY_MILLISECONDS
+        other_number = old is not None and old.customer_number != answer.customer_number
+        self._stream.drop(lambda e: self._is_past(e, other_number=other_number))
         open_keys = {cards.bill_key(b.bill_id) for b in answer.bills}
-        self._drop(lambda e: isinstance(e, FormCard) or e.key == cards.NOTHING_KEY)
-        self._settle_cards(lambda card: card.key.startswith("bill-") and card.key not in open_keys)
-        self._mark()
+        self._stream.settle(lambda card: card.key.startswith("bill-") and card.key not in open_keys)
+        self._stream.mark()
+        self._put_bills(answer)
+        self._show_head()
+        self._update_sheet(answer)
+        self._tell_number(answer.customer_number)
+
+    def _is_past(self, entry: Entry, *, other_number: bool) -> bool:
+        """Forms that were answered, what was said of nothing due, and the open bills of another number."""
+        if isinstance(entry, FormCard):
+            return entry.key == cards.FORM_KEY or bool(self._asked_number)
+        key = getattr(entry, "key", "")
+        return key == cards.NOTHING_KEY or (other_number and key.startswith("bill-"))
+
+    def _put_bills(self, answer: BillsAre) -> None:
         today = date.today()  # noqa: DTZ011 the member's own day counts
         deciding = {o.bill_id for o in self._member.outbox.deciding(self._biller_id)}
-        for bill in answer.bills:
-            held = self._member.history.receipt_held_for(bill)
-            self._put(cards.bill_card(bill, self._name, today, deciding=bill.bill_id in deciding, held=held))
+        for at, bill in enumerate(answer.bills):
+            is_deciding, held = bill.bill_id in deciding, self._member.history.receipt_held_for(bill)
+            self._stream.put(
+                cards.bill_card(bill, self._name, today, deciding=is_deciding, held=held, with_number=at == 0)
+            )
         if not answer.bills:
             state = self._state()
             credit = with_sign(answer.credit) if answer.credit is not None and answer.credit.minor > 0 else ""
-            self._put(cards.nothing_due_card(self._name, state.last_paid_on if state else "", credit))
-        self._show_head()
+            self._stream.put(cards.nothing_due_card(self._name, state.last_paid_on if state else "", credit))
+
+    def _tell_number(self, number: str) -> None:
+        """The roster learns the number that was just given: it is not needed any more."""
+        state = self._state()
+        if state is not None and state.customer_number != number != self._number_told:
+            self._number_told = number
+            self._member.payments.refresh_overview()
 
     # -- paying
 
@@ -195,6 +243,11 @@ class BillPresenter:
             self._sheet_closed,
         )
 
+    def _update_sheet(self, answer: BillsAre) -> None:
+        if self._sheet is not None:
+            bill = next((b for b in answer.bills if b.bill_id == self._sheet.bill_id), None)
+            self._sheet.update(bill, answer.accounts)
+
     def _sheet_closed(self) -> None:
         self._sheet = None
 
@@ -204,9 +257,9 @@ class BillPresenter:
 
     def _on_outcome(self, outcome: Outcome) -> None:
         self._sheet = None
-        if not self._cancels:
-            return  # the window was closed meanwhile; the receipt is in the history
-        self._mark(force=True)
+        if not self._cancels:  # the window was closed meanwhile
+            self._member.bus.publish(OrderChanged(outcome))
+            return
         self._show_outcome(outcome)
         if outcome.state == "paid":
             self._ask_after_payment(outcome)
@@ -214,30 +267,30 @@ class BillPresenter:
             self._ask(None)
 
     def _ask_after_payment(self, outcome: Outcome) -> None:
-        """The bill's card stays above the receipt without its button; what is still due comes below."""
-        self._settle_cards(lambda card: card.key == cards.bill_key(outcome.order.bill_id))
+        """The bill's card stays above the receipt without its button; when something is still due it comes again."""
+        self._stream.settle(lambda card: card.key == cards.bill_key(outcome.order.bill_id))
         remaining = outcome.receipt.remaining.minor if outcome.receipt is not None else 0
         others = [b for b in self._bills.bills if b.bill_id != outcome.order.bill_id] if self._bills else []
         if remaining > 0 or others:
-            self._drop(lambda e: e.key.startswith("bill-") and remaining > 0)
             self._ask(None)
 
     def _on_order(self, event: OrderChanged) -> None:
         if event.outcome.order.biller_id == self._biller_id:
             self._show_outcome(event.outcome)
-            self._check_quietly()
+            self._ask(None)
 
     def _show_outcome(self, outcome: Outcome) -> None:
+        bill_id = outcome.order.bill_id
         if outcome.state == "paid" and outcome.receipt is not None:
-            self._put(cards.receipt_card(outcome.receipt, outcome.verified, self._accounts()))
-        elif outcome.state == "not_paid":
-            self._put(cards.refusal_card(outcome))
+            self._stream.put_outcome(bill_id, cards.receipt_card(outcome.receipt, outcome.verified, self._accounts()))
+        elif outcome.state in ("not_paid", "prompt"):
+            self._stream.put_outcome(bill_id, cards.refusal_card(outcome))
         else:
-            self._put(cards.deciding_card(outcome.order))
-            bill = self._bill(cards.bill_key(outcome.order.bill_id))
+            bill = self._bill(cards.bill_key(bill_id))
             if bill is not None:
                 today = date.today()  # noqa: DTZ011 the member's own day
-                self._put(cards.bill_card(bill, self._name, today, deciding=True))
+                self._stream.put(cards.bill_card(bill, self._name, today, deciding=True))
+            self._stream.put_outcome(bill_id, cards.deciding_card(outcome.order))
 
     # -- showing
 
@@ -276,43 +329,18 @@ class BillPresenter:
         )
 
     def _show_history(self) -> None:
+        """Receipts, orders that are still being decided, and outcomes that came while nobody looked here."""
         now = int(time.time() * 1000)
+        entries: list[Entry] = []
         for _signed, receipt in self._member.history.receipts(self._biller_id):
-            self._entries.append(TimeMark(time_mark(receipt.paid_at_ms, now)))
-            self._entries.append(cards.receipt_card(receipt, True, self._accounts()))
+            entries.append(TimeMark(time_mark(receipt.paid_at_ms, now)))
+            entries.append(cards.receipt_card(receipt, True, self._accounts()))
         for order in self._member.outbox.deciding(self._biller_id):
-            self._entries.append(TimeMark(time_mark(order.made_at_ms, now)))
-            self._entries.append(cards.deciding_card(order))
-        self.view.show_entries(tuple(self._entries))
-
-    def _mark(self, *, force: bool = False) -> None:
-        now = int(time.time() * 1000)
-        if force or now - self._last_mark_ms >= MARK_EVERY_MS:
-            self._last_mark_ms = now
-            mark = TimeMark(time_mark(now, now))
-            shown = [e for e in self._entries if isinstance(e, TimeMark)]
-            if not (shown and shown[-1] == mark):
-                self._entries.append(mark)
-                self.view.append(mark)
-
-    def _put(self, entry: Card | FormCard) -> None:
-        """Shows a card: in its place when it is there already, otherwise at the end."""
-        for at, old in enumerate(self._entries):
-            if not isinstance(old, TimeMark) and old.key == entry.key:
-                if old != entry:
-                    self._entries[at] = entry
-                    self.view.replace(entry.key, entry)
-                return
-        self._entries.append(entry)
-        self.view.append(entry)
-
-    def _drop(self, unwanted: Callable[[Card | FormCard], bool]) -> None:
-        kept = [e for e in self._entries if not (isinstance(e, (Card, FormCard)) and unwanted(e))]
-        if len(kept) != len(self._entries):
-            self._entries = kept
-            self.view.show_entries(tuple(kept))
-
-    def _settle_cards(self, wanted: Callable[[Card], bool]) -> None:
-        for entry in list(self._entries):
-            if isinstance(entry, Card) and wanted(entry) and entry.buttons:
-                self._put(cards.settled_bill_card(entry))
+            entries.append(TimeMark(time_mark(order.made_at_ms, now)))
+            entries.append(cards.deciding_card(order))
+        self._stream.begin(entries)
+        untold = self._member.untold.take(self._biller_id)
+        for outcome in untold:
+            self._show_outcome(outcome)
+        if untold:
+            self._member.bus.publish(RosterChanged(self._biller_id))

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from datetime import date
 
 from desktop_client.app import Client, Member
-from desktop_client.events import ChatChanged, ConnectionChanged, OverviewChanged, RecordsWentBack, RosterChanged
+from desktop_client.events import (
+    ChatChanged,
+    ConnectionChanged,
+    OrderChanged,
+    OverviewChanged,
+    RecordsWentBack,
+    RosterChanged,
+)
 from desktop_client.i18n import _
-from desktop_client.presenters.cards import due_tone
+from desktop_client.presenters.cards import due_tone, outcome_line
 from desktop_client.presenters.views import Dot, Me, RosterGroup, RosterRow, RosterView, Tone, Windows
 from desktop_client.wording import clock_time, presence_word, short_day, went_back
 from im_protocol.packets import Contact
@@ -43,6 +50,7 @@ class RosterPresenter:
         self._unread: dict[int, int] = {}
         self._told: set[str] = set()  # the operator's notices that were shown
         self.is_seen_chat: Callable[[int], bool] = lambda contact_id: False
+        self.is_open: Callable[[int], bool] = lambda contact_id: False
         self.view: RosterView = windows.roster()
         self.view.on_open_contact = open_contact
         self.view.on_search = self.search
@@ -54,6 +62,7 @@ class RosterPresenter:
         bus.subscribe(ChatChanged, self._on_chat)
         bus.subscribe(ConnectionChanged, self._on_connection)
         bus.subscribe(RecordsWentBack, lambda event: self.view.show_toast(went_back(event.what), "warning"))
+        bus.subscribe(OrderChanged, self._on_order)
         self._on_connection(ConnectionChanged("connected"))
         self.draw()
 
@@ -122,7 +131,12 @@ class RosterPresenter:
         states = overview.billers if overview is not None else []
         state = next((s for s in states if s.biller_id == contact.id), None)
         detail, trailing, tone, dot = _biller_words(state)
-        return RosterRow(contact.id, "biller", contact.name, detail, dot, contact.icon, trailing, tone)
+        untold = self._member.untold.of(contact.id)
+        if untold:
+            detail = outcome_line(untold[-1])[0]
+        return RosterRow(
+            contact.id, "biller", contact.name, detail, dot, contact.icon, trailing, tone, unread=len(untold)
+        )
 
     def _member_row(self, contact: Contact) -> RosterRow:
         unread = self._unread.get(contact.id, 0)
@@ -146,6 +160,15 @@ class RosterPresenter:
             if message is not None:
                 text = f"{self._member.roster.name_of(event.peer_id)}: {message.text}"
                 self.view.show_toast(text[:TOAST_CHARS], "accent")
+
+    def _on_order(self, event: OrderChanged) -> None:
+        """What became of an order whose conversation is closed is told here, and kept until it is opened."""
+        outcome = event.outcome
+        if not self.is_open(outcome.order.biller_id):
+            self._member.untold.add(outcome)
+            text, tone = outcome_line(outcome)
+            self.view.show_toast(f"{self._member.roster.name_of(outcome.order.biller_id)}: {text}", tone)
+            self._later()
 
     def _on_overview(self, event: OverviewChanged) -> None:
         self._later()

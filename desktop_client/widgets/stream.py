@@ -52,6 +52,24 @@ class Stream(VirtualList):
         self._at_end = self._at_end or follow
         self.grow(len(self._entries))
 
+    def insert_entries(self, index: int, entries: Sequence[Entry]) -> None:
+        """Put entries before the one at `index`."""
+        self._entries[index:index] = entries
+        self.insert(index, len(entries))
+
+    def see_key(self, key: str) -> None:
+        """Bring the entry of a key into view. A form then takes the focus, unless another widget has it."""
+        index = next((at for at, entry in enumerate(self._entries) if key_of(entry) == key), -1)
+        if index < 0:
+            return
+        if index == len(self._entries) - 1:
+            self.scroll_to_end()
+        for _turn in range(2):  # the first one learns how high the entries on the way are
+            self.see(index)
+        self._at_end = self._at_end or index == len(self._entries) - 1
+        if isinstance(self._entries[index], FormCard) and focus_path(self) in ("", str(self.canvas)):
+            self.focus_entry(index)
+
     def replace(self, key: str, entry: Entry) -> bool:
         """Put another entry in the place of one; false when no entry has this key."""
         for index in range(len(self._entries) - 1, -1, -1):

@@ -159,6 +159,20 @@ class VirtualList(tkinter.Frame):
         self._measure()
         self.render()
 
+    def insert(self, index: int, count: int) -> None:
+        """Entries were put in before `index`; those after it move down with all they drew."""
+        old = self._tops
+        self._heights[index:index] = [self.estimate(at) for at in range(index, index + count)]
+        self._measure()
+        moved: dict[int, Pen] = {}
+        for at, pen in self._drawn.items():
+            to = at + count if at >= index else at
+            moved[to] = pen
+            for item in pen.ids:
+                self.canvas.move(item, 0, self._tops[to] - old[at])
+        self._drawn = moved
+        self.render()
+
     def redraw(self, indexes: Sequence[int]) -> None:
         """These entries look different now; those not drawn are left until they are seen."""
         for index in indexes:

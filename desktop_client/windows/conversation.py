@@ -85,6 +85,14 @@ class ConversationWindow(BaseWindow):
         self.widgets.stream.append(entry)
 
     @while_open
+    def insert(self, index: int, entries: Sequence[Entry]) -> None:
+        self.widgets.stream.insert_entries(index, entries)
+
+    @while_open
+    def see(self, key: str) -> None:
+        self.widgets.stream.see_key(key)
+
+    @while_open
     def replace(self, key: str, entry: Entry) -> None:
         self.widgets.stream.replace(key, entry)
 

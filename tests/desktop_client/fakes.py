@@ -51,6 +51,9 @@ class ConversationRecorder(Recorder):
     def append(self, entry: Any) -> None:
         self.entries.append(entry)
 
+    def insert(self, index: int, entries: Any) -> None:
+        self.entries[index:index] = entries
+
     def replace(self, key: str, entry: Any) -> None:
         at = next(i for i, e in enumerate(self.entries) if getattr(e, "key", None) == key)
         self.entries[at] = entry

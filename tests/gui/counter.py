@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from desktop_client.outbox import Order
-from desktop_client.payments import Outcome, Payments
+from desktop_client.outcomes import Outcome
 from desktop_client.presenters.pay_sheet import PaySheetPresenter
 from desktop_client.windows.pay_sheet import PaySheetWindow
 from payment.contract.messages import Account, Amount, AskBill, Bill, BillsAre, NotPaid, Paid, Pay, Refused
@@ -107,13 +106,11 @@ class Till:
     flying: list[tuple[Order, str, Callable[[Outcome], None]]] = field(default_factory=list)
     made: list[Order] = field(default_factory=list)
 
-    new_order: Any = None
-
-    def __post_init__(self) -> None:
-        self.new_order = Payments.new_order.__get__(self)
-
-    def _now(self) -> int:
-        return self.counter.house.clock()
+    def new_order(
+        self, biller: int, name: str, customer: str, bill_id: int, title: str, amount: Amount, account: str
+    ) -> Order:
+        at_ms = self.counter.house.clock()
+        return Order(secrets.token_bytes(16), biller, name, customer, bill_id, title, amount, account, at_ms)
 
     def pay(self, order: Order, account: str, pin: str, done: Callable[[Outcome], None]) -> None:
         assert self.pressed, "an order without a press"
