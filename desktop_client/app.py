@@ -188,17 +188,21 @@ class _MemberBus(EventBus):
     def __init__(self, outer: EventBus) -> None:
         super().__init__()
         self._outer = outer
-        self._cancels: list[Callable[[], None]] = []
+        self._cancels: set[Callable[[], None]] = set()  # of what is still subscribed: a closed window's is gone
 
     def subscribe(self, event_class, handler):  # type: ignore[no-untyped-def]
-        cancel = self._outer.subscribe(event_class, handler)
-        self._cancels.append(cancel)
+        cancel_outer = self._outer.subscribe(event_class, handler)
+
+        def cancel() -> None:
+            self._cancels.discard(cancel)
+            cancel_outer()
+
+        self._cancels.add(cancel)
         return cancel
 
     def publish(self, event: object) -> None:
         self._outer.publish(event)
 
     def cancel_all(self) -> None:
-        for cancel in self._cancels:
+        for cancel in tuple(self._cancels):
             cancel()
-        self._cancels.clear()

@@ -5,17 +5,16 @@ The bus is used on one thread only (the user interface's, or the command line's 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from desktop_client.guarded import call_guarded
 from payment.contract.messages import OverviewIs
 
 if TYPE_CHECKING:
     from desktop_client.outcomes import Outcome
 
-log = logging.getLogger(__name__)
 _E = TypeVar("_E")
 Cancel = Callable[[], None]
 
@@ -110,7 +109,4 @@ class EventBus:
     def publish(self, event: object) -> None:
         """Tells all handlers that are subscribed now, in the order of their subscription."""
         for handler in tuple(self._handlers.get(type(event), ())):
-            try:
-                handler(event)
-            except Exception:  # one window's mistake must not cut the others off
-                log.exception("a handler of %s failed", type(event).__name__)
+            call_guarded(f"a handler of {type(event).__name__}", handler, event)

@@ -30,6 +30,7 @@ from payment.contract.messages import (
 NEVER_ARRIVED = "never_arrived"
 ASKED_BACK = "asked_back"
 REUSED = "payment_id_reused"
+NOT_STORED = "not_stored"  # it was answered, but this device could not store what
 FROM_RECEIPT = "from_receipt"  # nobody could be asked just now; the receipt that is kept here says it
 
 NOTHING_SENT = frozenset(

@@ -17,10 +17,12 @@ from typing import Literal
 
 from desktop_client.config import Timings
 from desktop_client.events import EventBus, OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
+from desktop_client.guarded import call_guarded
 from desktop_client.history import History
 from desktop_client.outbox import Order, Outbox
 from desktop_client.outcomes import (
     FROM_RECEIPT,
+    NOT_STORED,
     REUSED,
     Outcome,
     outcome_unless_paid,
@@ -194,16 +196,20 @@ class Payments:
                 self.outbox.put(earlier)  # the id stands for that order, whatever was asked now
             if isinstance(answer, Refusal) and sealed:
                 self._own.discard(payment_id)  # nobody signed what became of this try
-            outcome = self._settle(order, answer, others=others or self._tries[payment_id] != number)
+            outcome = self._settled(order, answer, others=others or self._tries[payment_id] != number)
             if outcome.state == "deciding":
                 if not sealed:
                     self.outbox.put(order)  # not sent now, but perhaps before, or by another device: to be asked after
                 self._watch(payment_id)
             done(outcome)
 
-        self.sealer.ask(_request_of(order, account, pin), on_answer, on_sealed)
-        if not sealed and not answered:  # the key is being fetched: whoever looks meanwhile finds the order
-            self.outbox.put(order)
+        try:
+            self.sealer.ask(_request_of(order, account, pin), on_answer, on_sealed)
+            if not sealed and not answered:  # the key is being fetched: whoever looks meanwhile finds the order
+                self.outbox.put(order)
+        except Exception:
+            self._asking.discard(payment_id)
+            raise
 
     def ask_payment(self, payment_id: bytes, done: Callable[[Outcome | Refusal], None]) -> None:
         """What became of a payment id, of this device or another. A Refusal when nobody could be asked."""
@@ -225,7 +231,7 @@ class Payments:
             if isinstance(answer, Refusal) and self._kept(payment_id) is None:
                 done(answer)
                 return
-            done(self._settle(order, answer, others=True))
+            done(self._settled(order, answer, others=True))
 
         self.sealer.ask(AskPayment(payment_id), on_answer, on_sealed)
 
@@ -233,9 +239,17 @@ class Payments:
         """Asks now after every order that is still being decided."""
         for order in self.outbox.deciding():
             self._waits.pop(order.payment_id, None)
-            self._ask_again(order.payment_id)
+            call_guarded("asking after an order", self._ask_again, order.payment_id)
 
     # -- outcomes
+
+    def _settled(self, order: Order, answer: Answer | Refusal, *, others: bool) -> Outcome:
+        """As `_settle`; what cannot be stored is not settled, and asked after again."""
+        try:
+            return self._settle(order, answer, others=others)
+        except Exception:  # a full disk, a damaged file: the subsystem still knows the outcome
+            log.exception("the outcome of an order could not be stored")
+            return Outcome("deciding", order, NOT_STORED)
 
     def _settle(self, order: Order, answer: Answer | Refusal, *, others: bool) -> Outcome:
         """The outcome of an answer, noted; `others`: another try under this id may have arrived, or still may."""
@@ -330,7 +344,16 @@ class Payments:
         self._session.call_after(wait, lambda: self._ask_again(payment_id))
 
     def _ask_again(self, payment_id: bytes) -> None:
+        """Asks after one order; whatever goes wrong, it is asked after again."""
         self._armed.discard(payment_id)
+        try:
+            self._ask_if_open(payment_id)
+        except Exception:
+            self._asking.discard(payment_id)
+            self._watch(payment_id)
+            raise
+
+    def _ask_if_open(self, payment_id: bytes) -> None:
         order = self.outbox.get(payment_id)
         if order is None or order.state != "deciding" or payment_id in self._asking:
             return

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from desktop_client.config import DRAIN_ITEMS_MAX, Timings
 from desktop_client.events import ConnectionChanged, EventBus, SessionEnded, SessionReady
+from desktop_client.guarded import call_guarded
 from desktop_client.inbox import Inbox
 from desktop_client.transport import FIRST_FREE_REQUEST_ID, LOST, Arrived, Down, Target, Transport, Up
 from im_protocol import codec, codes
@@ -73,6 +74,7 @@ class Session:
         self._deadlines: list[tuple[float, int]] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
+        self._errors: list[Exception] = []
         self._pushes: dict[int, Callable[[Frame], None]] = {}
         self._greeted: Callable[[Up | Down], None] | None = None
         self._check_up: Callable[[Up], str] = lambda up: ""
@@ -160,18 +162,24 @@ class Session:
     # -- the loop's part
 
     def pump(self) -> int:
-        """Handles what has come and what is over time; returns how many items there were."""
+        """Handles what has come and what is over time; returns how many items there were.
+
+        Raises the first error of a callback, after everything was handled.
+        """
         items = self._inbox.drain(DRAIN_ITEMS_MAX)
-        errors: list[Exception] = []
         for item in items:
-            try:
-                self._handle(item)
-            except Exception as error:  # noqa: BLE001 one window's mistake must not lose the other items
-                errors.append(error)
+            self._call("what the network brought", self._handle, item)
         self._expire()
+        errors, self._errors = self._errors, []
         if errors:
             raise errors[0]
         return len(items)
+
+    def _call(self, what: str, call: Callable[..., object], *arguments: object) -> None:
+        """Calls back; what fails is raised by `pump`, after all others were called."""
+        error = call_guarded(what, call, *arguments)
+        if error is not None:
+            self._errors.append(error)
 
     def seconds_to_next(self) -> float | None:
         """How long until `pump` has something to do by the clock; None when nothing is waited for."""
@@ -194,12 +202,10 @@ class Session:
             _, request_id = heapq.heappop(self._deadlines)
             done = self._waiting.pop(request_id, None)
             if done is not None:
-                done(Refusal(TIMED_OUT, "the server did not answer in time"))
-        due = []
-        while self._timers and self._timers[0][0] <= now:
-            due.append(heapq.heappop(self._timers)[2])
-        for work in due:
-            work()
+                self._call("a request's end", done, Refusal(TIMED_OUT, "the server did not answer in time"))
+        last = self._timer_count  # what is due calls for more work, which is of a later turn
+        while self._timers and self._timers[0][0] <= now and self._timers[0][1] <= last:
+            self._call("work that was due", heapq.heappop(self._timers)[2])
 
     def _take_id(self) -> int:
         taken = self._next_id
@@ -259,7 +265,7 @@ class Session:
             self._transport.keep()
             self.bus.publish(ConnectionChanged("connected"))
             if done is not None:
-                done(result)
+                self._call("the end of signing in", done, result)
             self.bus.publish(SessionReady(result.member_id, result.name, result.last_sequence, again))
         elif done is not None:
             self._credentials = None
@@ -288,7 +294,7 @@ class Session:
         waiting, self._waiting = self._waiting, {}
         self._deadlines.clear()
         for done in waiting.values():
-            done(refusal)
+            self._call("a request's end", done, refusal)
 
     def _on_arrived(self, item: Arrived) -> None:
         if self.up is None or item.generation != self.up.generation:
