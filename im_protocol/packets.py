@@ -223,11 +223,13 @@ class SyncResult(Body, frozen=True):
 
 
 class LinkHello(Body, frozen=True):
-    """First packet of the subsystem on the link: its public key and the billers that it serves."""
+    """First packet of the subsystem on the link: its public key and the billers that it serves. `answers_pings`: the
+    server may count it as away when it does not answer."""
 
     token: Annotated[bytes, Meta(max_length=64)]
     payment_root: Key32
     billers: Annotated[list[Contact], Meta(max_length=limits.CONTACTS_PER_PACKET_MAX)]
+    answers_pings: bool = False
 
 
 class AccountsChanged(Body, frozen=True):

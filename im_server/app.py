@@ -22,6 +22,7 @@ from im_server.data_folder import DataFolder
 from im_server.delivery import Delivery
 from im_server.directory import Directory
 from im_server.errors import StartError
+from im_server.heartbeat import Heartbeat
 from im_server.io_thread import IoThread
 from im_server.known_devices import KnownDevices, key_from
 from im_server.listener import Listener, open_tcp
@@ -117,6 +118,7 @@ class Server:
             sessions=self.sessions,
             presence=presence,
             relay=Relay(settings),
+            heartbeat=Heartbeat(self._payment_busy, self._payment_hung, settings.heartbeat_seconds),
             writer=writer,
             workers=Workers("worker", settings.workers, settings.work_queue_max, self._database.close),
             password_workers=Workers("password", 2, settings.password_queue_max, self._database.close),
@@ -158,7 +160,7 @@ class Server:
         core.workers.start()
         core.password_workers.start()
         core.quick_workers.start()
-        for thread in (core.writer, core.presence, *self.io_threads):
+        for thread in (core.writer, core.presence, core.heartbeat, *self.io_threads):
             thread.start()
         tables = {
             Kind.CLIENT: dispatcher.tables[State.NEW],
@@ -186,6 +188,7 @@ class Server:
             io.join(10)
         core.presence.stop()
         core.quick_workers.stop()  # before the password workers, to whom they hand over
+        core.heartbeat.stop()
         core.password_workers.stop()
         core.workers.stop()
         core.writer.stop()
@@ -210,6 +213,15 @@ class Server:
         with self._facts_lock:
             self.folder.save_facts(self.facts)
 
+    def _payment_busy(self, is_busy: bool) -> None:
+        self.core.relay.busy(is_busy)
+        self.core.presence.billers_are("offline" if is_busy or not self.core.relay.is_up else "online")
+
+    def _payment_hung(self, link: Connection) -> None:
+        link.io.call(lambda: link.io.close(link, "the payment subsystem does not answer"))
+        if self.supervisor is not None:
+            self.supervisor.kill_hung()
+
     def _members_added(self, rows: list[MemberRow]) -> None:
         self.core.directory.add(rows)
         self.core.presence.roster_changed()
@@ -221,6 +233,7 @@ class Server:
 
     def _closed(self, core: Core, conn: Connection, reason: str) -> None:
         if conn.kind is Kind.LINK:
+            core.heartbeat.forget(conn)
             if core.relay.link_down(conn):
                 core.presence.billers_are("offline")
             return

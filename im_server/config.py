@@ -31,6 +31,7 @@ class Settings:
     relay_waiting_max: int = 4_096  # orders that the payment subsystem has not answered yet
     relay_per_member_max: int = 64  # over all devices of the member
     relay_seconds_max: float = 60.0  # an order that long without an answer makes room; clients have given up by then
+    heartbeat_seconds: float = 1.0  # the payment subsystem is asked this often whether it is alive
     presence_tick_seconds: float = 0.05  # presence changes are told together, this often
     restart_seconds_min: float = 0.2  # back-off of a payment subsystem that keeps dying
     restart_seconds_max: float = 5.0

@@ -15,6 +15,7 @@ from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
 from im_server.directory import Directory
 from im_server.errors import Busy
+from im_server.heartbeat import Heartbeat
 from im_server.io_thread import Callbacks, IoThread
 from im_server.known_devices import KnownDevices
 from im_server.passwords import PasswordChecker
@@ -49,6 +50,7 @@ class Core:
     sessions: Sessions
     presence: PresenceHub
     relay: Relay
+    heartbeat: Heartbeat
     writer: Writer
     workers: Workers
     password_workers: Workers

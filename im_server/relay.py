@@ -40,6 +40,7 @@ class Relay:
         self._settings = settings
         self._lock = threading.Lock()  # guards _link, _waiting, _by_member and the counts in Connection.relayed
         self._link: Connection | None = None
+        self._is_busy = False
         self._waiting: dict[int, _Waiting] = {}
         self._by_member: dict[int, int] = {}  # how many of them are each member's
         self._ids = itertools.cycle(range(1, 2**32))
@@ -52,6 +53,7 @@ class Relay:
         """The subsystem is there; returns an older link that this one replaces, whose answers will not come."""
         with self._lock:
             old, self._link = self._link, link
+            self._is_busy = self._is_busy and old is link
             if old is link:
                 return None
             lost = self._take_all()
@@ -68,10 +70,16 @@ class Relay:
         _tell_lost(lost)
         return True
 
+    def busy(self, is_busy: bool) -> None:
+        """The subsystem decides nothing at the moment: what comes in meanwhile is not handed to it. What it has
+        already stays open."""
+        with self._lock:
+            self._is_busy = is_busy
+
     def forward(self, conn: Connection, frame: Frame) -> None:
         """Pass a client's frame on, or refuse it."""
         with self._lock:
-            link = self._link
+            link = self._link if not self._is_busy else None
             member_id = conn.member_id
             lost = self._take_late() if self._is_full(member_id) else []
             is_sent = link is not None and not self._is_full(member_id)

@@ -61,6 +61,13 @@ class Supervisor(threading.Thread):
             self._stopping.wait(wait)
             wait = min(wait * 2, self._seconds_max)
 
+    def kill_hung(self) -> None:
+        """The child does not answer any more: it is ended at once, and started again."""
+        with self._lock:
+            child = self._child
+            if child is not None and not self._stopping.is_set():
+                child.kill()  # also ends a process that was stopped
+
     def stop(self) -> None:
         """Ask it to end, then insist."""
         self._stopping.set()

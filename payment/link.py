@@ -16,12 +16,14 @@ from im_protocol.codec import Frame
 from im_protocol.connection import FrameReader
 from im_protocol.errors import RemoteProtocolError
 from im_protocol.limits import PAYMENT_ID
-from im_protocol.packets import LinkHello, Type
+from im_protocol.packets import Flag, LinkHello, Type
 
 RETRY_FIRST_SECONDS = 1
 RETRY_SECONDS_MAX = 10
 READ_BYTES = 262_144
 CONNECT_SECONDS_MAX = 10
+SILENCE_SECONDS_MAX = 10  # the chat server asks every second; one that does not, or takes nothing, is hung
+ALIVE_REQUEST_ID = 1  # of the PING that asks whether the process runs; others wait their turn with the orders
 
 log = logging.getLogger("payment.link")
 
@@ -105,7 +107,12 @@ class Link:
         reader = FrameReader()
         while data := connection.recv(READ_BYTES):
             for frame in reader.receive_data(data):
-                self._receive(frame)
+                if frame.type == Type.PING:
+                    connection.settimeout(SILENCE_SECONDS_MAX)
+                if frame.type == Type.PING and frame.request_id == ALIVE_REQUEST_ID:
+                    self.send(codec.encode(Type.PONG, request_id=ALIVE_REQUEST_ID, flags=Flag.ANSWER))
+                else:
+                    self._receive(frame)
             if reader.broken:
                 raise reader.broken
 

@@ -156,7 +156,7 @@ class Runner:
 
     def _hello(self, token: bytes) -> LinkHello:
         with self._hello_lock:
-            return LinkHello(token, self._core.keystore.root_public, self._billers)
+            return LinkHello(token, self._core.keystore.root_public, self._billers, answers_pings=True)
 
     def _watch_stdin(self) -> None:
         """The server holds the other end of standard input: when it ends, however it ends, this process does too."""

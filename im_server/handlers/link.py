@@ -35,6 +35,8 @@ def link_hello(core: Core, conn: Connection, frame: Frame) -> None:
     if old is not None:
         old.io.call(lambda: old.io.close(old, "replaced by a newer payment link"))
     core.presence.billers_are("online")
+    if hello.answers_pings:
+        core.heartbeat.watch(conn)
     log.info("the payment subsystem is there with %d billers", len(rows))
 
 
@@ -54,6 +56,10 @@ def ping(core: Core, conn: Connection, frame: Frame) -> None:
     conn.answer(frame.request_id, Type.PONG)
 
 
+def pong(core: Core, conn: Connection, frame: Frame) -> None:
+    core.heartbeat.answered(conn, frame.request_id)
+
+
 HANDLERS: dict[int, Handler] = {
     Type.LINK_HELLO: link_hello,
     Type.ACCOUNTS_CHANGED: accounts_changed,
@@ -61,4 +67,5 @@ HANDLERS: dict[int, Handler] = {
     Type.SEALED_ANSWER: answered,
     Type.REFUSAL: answered,
     Type.PING: ping,
+    Type.PONG: pong,
 }
