@@ -64,6 +64,8 @@ class ChatPresenter:
         self._show_head()
         self._show_all()
         self._show_unread()
+        self.view.on_draft = self._keep_draft
+        self.view.set_draft(member.drafts.get(peer_id, ""))
 
     def send(self, text: str) -> None:
         """Send button or Enter."""
@@ -77,6 +79,13 @@ class ChatPresenter:
             return
         if self._guard.lets_through(text):
             self._member.messages.send(self._peer_id, text)
+
+    def _keep_draft(self, text: str) -> None:
+        """What is typed and not sent stays when the window goes; a payment password does not."""
+        if text and not looks_like_pin(text):
+            self._member.drafts[self._peer_id] = text
+        else:
+            self._member.drafts.pop(self._peer_id, None)
 
     def act(self, key: str, action: str) -> None:
         """`resend` on a message that was not sent."""

@@ -204,6 +204,7 @@ class ConversationView(Protocol):
     on_check_bill: Callable[[], None]
     on_close: Callable[[], None]
     on_seen: Callable[[], None]
+    on_draft: Callable[[str], None]
 
     def show_head(self, head: ConversationHead) -> None: ...
     def show_entries(self, entries: Sequence[Entry]) -> None: ...

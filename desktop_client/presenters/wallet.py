@@ -63,6 +63,7 @@ class WalletPresenter:
         if action == PIN_KEY:
             self._form = _pin_form(has_old=any(a.has_pin for a in self._accounts()))
             self.draw()
+            self.view.see(PIN_KEY)
         elif action.startswith("save:"):
             text, tone = cards.save_receipt(self._member, action.removeprefix("save:"), self._downloads())
             self.view.show_banner(text, tone)

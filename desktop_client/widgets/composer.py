@@ -6,14 +6,18 @@ import tkinter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from desktop_client.i18n import _
+from desktop_client.i18n import _, ngettext
+from desktop_client.widgets import editing
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.text import Line
+from desktop_client.widgets.toast import show_toast
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
 TEXT_CHARS_MAX = 4_000  # im_protocol.limits.TEXT_CHARS_MAX: a longer text would be refused
+DRAFT_CHARS_MAX = 10_000  # so much may stand here to be shortened; Tk needs seconds a key for a line of a million
+TELL_LEFT_CHARS = 200  # how much room is left is said from here on
 EMOJI = (
     ("smile", "😊"),
     ("joy", "😄"),
@@ -27,13 +31,22 @@ EMOJI = (
 
 
 class Composer(tkinter.Frame):
-    """Calls `on_send` with a text that is not blank, then is empty."""
+    """Calls `on_send` with a text that is not blank, then is empty; and `on_draft` with every state on the way."""
 
-    def __init__(self, master: tkinter.Misc, ui: Ui, on_send: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        master: tkinter.Misc,
+        ui: Ui,
+        on_send: Callable[[str], None],
+        on_draft: Callable[[str], None] = lambda _text: None,
+    ) -> None:
         c, px = ui.c, ui.px
         super().__init__(master, background=c.window, bd=0, highlightthickness=0)
         self._ui = ui
         self._on_send = on_send
+        self._on_draft = on_draft
+        self._told = ""
+        self._toasts: dict[str, Any] = {}
         self._build_tools()
         self.text = tkinter.Text(
             self,
@@ -58,8 +71,11 @@ class Composer(tkinter.Frame):
         row.pack(fill="x", padx=px(16), pady=(px(4), px(12)))
         self.send_button = Pill(row, ui, _("Send"), self._send, action="send", height=31, font="label", pad=18)
         self.send_button.pack(side="right")
-        hint = _("Enter sends · Ctrl+Enter new line")
-        Line(row, ui, hint, font="small", color=c.muted).pack(side="right", padx=(0, px(8)))
+        self.hint = Line(row, ui, "", font="small", color=c.muted)
+        self.hint.pack(side="right", padx=(0, px(8)))
+        self.editing = editing.Editing(
+            self.text, ui, chars_max=DRAFT_CHARS_MAX, clean=editing.lines, refused=self._tell_too_long
+        )
         for key in ("<Return>", "<KP_Enter>"):
             self.text.bind(key, self._on_return)
         for key in ("<Control-Return>", "<Shift-Return>"):
@@ -72,13 +88,15 @@ class Composer(tkinter.Frame):
         return self.text.get("1.0", "end-1c")
 
     def set(self, text: str) -> None:
+        """Another text; what was there before cannot be brought back by undoing."""
         self.text.delete("1.0", "end")
-        self.text.insert("1.0", text)
+        self.text.insert("1.0", text[:DRAFT_CHARS_MAX])
+        self.editing.forget()
         self._on_change(None)
 
     def insert(self, text: str) -> None:
-        """Put a text at the cursor."""
-        self.text.insert("insert", text)
+        """Put a text at the cursor, in the place of the selection."""
+        self.editing.insert(text)
         self.text.focus_set()
 
     def _build_tools(self) -> None:
@@ -143,6 +161,28 @@ class Composer(tkinter.Frame):
         return "break"
 
     def _on_change(self, _event: tkinter.Event[Any] | None) -> None:
-        text = self.get().strip()
-        self.send_button.set(enabled=bool(text) and len(text) <= TEXT_CHARS_MAX)
+        text = self.get()
+        chars = len(text.strip())
+        self.send_button.set(enabled=0 < chars <= TEXT_CHARS_MAX)
+        self._show_hint(chars)
         self.text.edit_modified(False)
+        if text != self._told:
+            self._told = text
+            self._on_draft(text)
+
+    def _show_hint(self, chars: int) -> None:
+        """How to send; or how much room is left; or how much is too much."""
+        left = TEXT_CHARS_MAX - chars
+        words, color = _("Enter sends · Ctrl+Enter new line"), self._ui.c.muted
+        if left < 0:
+            words = ngettext("{n} character too many", "{n} characters too many", -left).format(n=f"{-left:,}")
+            color = self._ui.c.danger
+        elif left <= TELL_LEFT_CHARS:
+            words = ngettext("{n} character left", "{n} characters left", left).format(n=left)
+        if (words, color) != (self.hint.cget("text"), str(self.hint.cget("foreground"))):
+            self.hint.configure(text=words, foreground=color)
+
+    def _tell_too_long(self, chars: int) -> None:
+        words = _("That would be {n} characters; a message has at most {most}. It was not put in.")
+        text = words.format(n=f"{chars:,}", most=f"{TEXT_CHARS_MAX:,}")
+        show_toast(self._toasts, self.winfo_toplevel(), self._ui, text, "warning", self.winfo_height() // 2)

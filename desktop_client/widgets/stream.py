@@ -40,10 +40,52 @@ class Stream(VirtualList):
         return list(self._entries)
 
     def show(self, entries: Sequence[Entry]) -> None:
+        """Show other entries: at the end, or where one was reading; the focus stays in the form where it was."""
+        held, focus = self._held(), self._focused_field()
         self._entries = list(entries)
         alive = {key_of(entry) for entry in entries}
         self._forms = {key: state for key, state in self._forms.items() if key in alive}
-        self.reset(len(self._entries), to_end=True)
+        at = self._index(held[0]) if held is not None else -1
+        self.reset(len(self._entries), to_end=at < 0)
+        if held is not None and at >= 0:
+            self._move_to(self._tops[at] + held[1])
+            self.render()
+        if focus is not None:
+            self._focus_field(*focus)
+
+    def _held(self) -> tuple[str, int] | None:
+        """The entry at the upper edge and how far it is cut off there; None at the end."""
+        at = -1 if self.at_end() or not self._entries else self.index_at(0)
+        while 0 <= at < len(self._entries):
+            key = key_of(self._entries[at])
+            if key:
+                return key, -self.place_of(at)[0]
+            at += 1
+        return None
+
+    def _focused_field(self) -> tuple[str, str, int] | None:
+        """Key of the entry, action of the widget in it that has the focus, and where its cursor is."""
+        focus = focus_path(self)
+        for at, pen in self._drawn.items():
+            for widget in pen.widgets:
+                if focus and focus.startswith(str(widget)):
+                    entry = getattr(widget, "entry", None)
+                    cursor = int(entry.index("insert")) if entry is not None else 0
+                    return key_of(self._entries[at]), str(getattr(widget, "action", "")), cursor
+        return None
+
+    def _focus_field(self, key: str, action: str, cursor: int) -> None:
+        pen = self._drawn.get(self._index(key))
+        for widget in pen.widgets if pen else ():
+            if getattr(widget, "action", "") == action:
+                entry = getattr(widget, "entry", None)
+                if entry is not None:
+                    entry.icursor(cursor)
+                (entry or widget).focus_set()
+
+    def _index(self, key: str) -> int:
+        """The place of the newest entry of this key, or -1."""
+        return next((at for at in range(len(self._entries) - 1, -1, -1) if key_of(self._entries[at]) == key), -1)
 
     def append(self, entry: Entry) -> None:
         """Add an entry; the stream follows when its end was in sight, or when the entry is one's own."""
@@ -59,7 +101,7 @@ class Stream(VirtualList):
 
     def see_key(self, key: str) -> None:
         """Bring the entry of a key into view. A form then takes the focus, unless another widget has it."""
-        index = next((at for at, entry in enumerate(self._entries) if key_of(entry) == key), -1)
+        index = self._index(key)
         if index < 0:
             return
         if index == len(self._entries) - 1:

@@ -46,6 +46,7 @@ class ConversationWindow(BaseWindow):
         self.on_check_bill: Callable[[], None] = nothing
         self.on_close: Callable[[], None] = nothing
         self.on_seen: Callable[[], None] = nothing
+        self.on_draft: Callable[[str], None] = nothing
         self.contact_id = contact_id
         self.kind = kind
         self._own = own
@@ -147,7 +148,7 @@ class ConversationWindow(BaseWindow):
         if self.kind == "biller":
             self._build_footer()
         else:
-            w.composer = Composer(top, ui, lambda text: self.on_send_text(text))
+            w.composer = Composer(top, ui, lambda text: self.on_send_text(text), lambda text: self.on_draft(text))
             w.composer.pack(side="bottom", fill="x")
         RuleLine(top, ui).pack(side="bottom", fill="x")
         w.banner = Line(top, ui, "", font="label", wrap=True, width=SIZE[0] - 32)

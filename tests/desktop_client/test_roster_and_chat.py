@@ -137,3 +137,18 @@ def test_open_chat_is_brought_to_the_front_and_not_opened_twice(person: Person) 
     person.app.open_contact(WANG)
     assert len(person.windows.opened["conversation"]) == 1
     assert person.windows.last("conversation").count("raise_window") == 1
+
+
+def test_a_draft_is_there_again_when_the_conversation_is_opened_again(person: Person) -> None:
+    person.signed_in()
+    person.app.open_contact(WANG)
+    view = person.windows.last("conversation")
+    view.on_draft("half a sen")
+    view.on_close()
+    person.app.open_contact(WANG)
+    again = person.windows.last("conversation")
+    assert again.last("set_draft") == ("half a sen",)
+    again.on_draft("314159")
+    again.on_close()
+    person.app.open_contact(WANG)
+    assert person.windows.last("conversation").last("set_draft") == ("",), "a payment password is not kept"

@@ -72,3 +72,34 @@ def test_an_outcome_whose_bill_is_not_shown_comes_last_and_is_in_view(desk: Desk
     hand.window.widgets.stream._on_bar("moveto", "0")
     stream.put_outcome(77, outcome(1, 5))
     assert hand.shows("✓ Paid — receipt")
+
+
+def test_a_form_that_comes_into_view_takes_the_focus_and_keeps_it_when_other_entries_change(desk: Desk) -> None:
+    hand = desk.open("bill")
+    stream = BillStream(hand.window)
+    stream.begin([bill_card(number, 3) for number in range(4)])
+    hand.window.widgets.stream.canvas.focus_force()
+    stream.put(cards.number_form("88201402", None))
+    hand.window.see(cards.CHANGE_NUMBER)
+    hand.settle()
+    hand.type_text("123")
+    assert hand.window.find("customer_number").get() == "123"
+    stream.put(bill_card(7, 5))
+    stream.drop(lambda entry: entry.key == cards.bill_key(1))
+    hand.settle()
+    hand.type_text("4")
+    assert hand.window.find("customer_number").get() == "1234"
+
+
+def test_who_reads_further_up_stays_there_when_an_entry_goes(desk: Desk) -> None:
+    hand = desk.open("bill")
+    stream, drawn = BillStream(hand.window), hand.window.widgets.stream
+    stream.begin([bill_card(number, 3) for number in range(20)])
+    drawn._on_bar("moveto", "0.4")
+    hand.settle()
+    at = drawn.index_at(0)
+    key, top = drawn.entries()[at].key, drawn.place_of(at)[0]
+    stream.drop(lambda entry: entry.key in (cards.bill_key(1), cards.bill_key(19)))
+    hand.settle()
+    place = next(i for i, entry in enumerate(drawn.entries()) if entry.key == key)
+    assert abs(drawn.place_of(place)[0] - top) <= 1
