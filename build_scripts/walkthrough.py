@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 import tkinter
@@ -12,7 +11,7 @@ from typing import Any
 
 from build_scripts import buddy, common
 from build_scripts.dormitory import DemoMember, Dormitory
-from desktop_client.__main__ import open_application
+from desktop_client.__main__ import open_application, parse
 from desktop_client.i18n import set_language
 from desktop_client.profile import Profile
 from desktop_client.windows.conversation import ConversationWindow
@@ -41,7 +40,7 @@ class Walkthrough:
         self._number = 0
         self._errors: list[str] = []
         set_language(lang)
-        options = argparse.Namespace(invite=place.invite, server="", member=str(member.id), lang=lang, theme="light")
+        options = parse(["--invite", place.invite, "--as", str(member.id), "--lang", lang, "--theme", "light"])
         profile = Profile(place.folder / "clients" / f"{member.id}-window")
         self._windows, self._application = open_application(options, profile)
         self._windows.root.report_callback_exception = self._note_error

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from host.tables import Row
 from im_protocol.codec import Frame
 from im_protocol.connection import FrameReader
 from im_protocol.limits import PAYMENT_ID
@@ -127,7 +128,8 @@ def _numbers(members: Sequence[int]) -> list[str]:
 
 
 def _customer(biller_id: int, number: str) -> Record:
-    return Record("customers.csv", 1, {"biller_id": str(biller_id), "customer_number": number, "place": "here"})
+    values = {"biller_id": str(biller_id), "customer_number": number, "place": "here"}
+    return Record(Row("customers.csv", 1, values, values))
 
 
 def _bill(biller_id: int, number: str, at: int, minor: int) -> Record:
@@ -140,7 +142,7 @@ def _bill(biller_id: int, number: str, at: int, minor: int) -> Record:
         "line_amount": _text(minor),
         "due_on": "2027-01-31",
     }
-    return Record("bills.csv", at + 2, values)
+    return Record(Row("bills.csv", at + 2, values, values))
 
 
 def _text(minor: int) -> str:
