@@ -71,13 +71,21 @@ class Console:
         """One line on standard error, with the program's name before it."""
         print(f"{self.program}: {' '.join(sentence for sentence in sentences if sentence)}", file=sys.stderr)
 
+    def refused(self, text: str) -> int:
+        """It is known that nothing was changed."""
+        self.decided(REFUSED)
+        self.say(text)
+        return REFUSED
+
     def gave_up(self, text: str) -> int:
         """An error ends the command. Gives the status that is true: a refusal only while nothing was sent."""
         if self._sent:
             self.say(text, self.words.unknown, self._advice)
             return UNKNOWN
+        if self._decided is not None:
+            return self._finished(self._decided, text)
         self.say(text)
-        return REFUSED if self._decided is None else self._decided
+        return REFUSED
 
     # ---- the ways out -----------------------------------------------------------------------------------------
 

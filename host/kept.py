@@ -50,8 +50,12 @@ class Kept:
 
 
 @contextlib.contextmanager
-def kept(folder: Path, contents: bytes, make_secrets: Callable[[], dict[str, str]]) -> Iterator[Kept]:
+def kept(
+    folder: Path, contents: bytes, make_secrets: Callable[[], dict[str, str]], command_id: str = ""
+) -> Iterator[Kept]:
     """Keeps a command under a new id, or finds the one that was left. `contents` tells equal commands from others.
+
+    `command_id` is one that somebody chose; it belongs to the contents then.
 
     Raises OSError: then nothing may be sent.
     """
@@ -65,7 +69,7 @@ def kept(folder: Path, contents: bytes, make_secrets: Callable[[], dict[str, str
             if not _locked(lock):
                 continue
             try:
-                yield _found(path) or _new(path, make_secrets())
+                yield _found(path) or _new(path, make_secrets(), command_id)
             finally:
                 if not path.exists():
                     path.with_suffix(".lock").unlink(missing_ok=True)
@@ -94,8 +98,8 @@ def _found(path: Path) -> Kept | None:
         return None  # none, or one that was never whole and therefore never sent
 
 
-def _new(path: Path, made: dict[str, str]) -> Kept:
-    new = Kept(path, secrets.token_hex(ID_BYTES), int(time.time()), made, False)
+def _new(path: Path, made: dict[str, str], command_id: str) -> Kept:
+    new = Kept(path, command_id or secrets.token_hex(ID_BYTES), int(time.time()), made, False)
     value = {"id": new.id, "at_s": new.at_s, "secrets": new.secrets}
     write_private(path, json.dumps(value).encode())
     return new

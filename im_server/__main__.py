@@ -10,18 +10,17 @@ import threading
 import time
 from pathlib import Path
 
-import msgspec
-
+from host.arguments import number, words
 from host.console import STATUSES_TEXT, Console, run
+from im_protocol import limits
 from im_protocol.invite import Invite
 from im_protocol.words import key_words
-from im_server import cli
+from im_server import cli, member_cli
 from im_server.addresses import EVERY_ADDRESS, address_text, checked_host
 from im_server.app import VERSION, Server
 from im_server.data_folder import DataFolder
-from im_server.errors import ServerError
+from im_server.errors import MemberError, ServerError, StartError
 from im_server.logs import no_core_dumps, start_logging
-from im_server.member_commands import Added, AddRequest, parse_member_csv
 
 PAYMENT_COMMANDS = {
     "account": "open, top up and show payment accounts",
@@ -53,6 +52,8 @@ def _main(console: Console, argv: list[str]) -> int:
         args = _parser().parse_args(argv)
         args.console = console
         return int(args.run(DataFolder(Path(args.data)), args))
+    except (MemberError, StartError) as error:
+        return console.refused(str(error))
     except (ServerError, OSError, ValueError) as error:
         return console.gave_up(str(error))
 
@@ -82,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--listen", default="", metavar="HOST:PORT", help="default: port 7470 of every address; port 0: any free one"
     )
-    serve.add_argument("--name", default="", help="the server's name, shown to members")
+    serve.add_argument(
+        "--name", default="", type=words("the name", limits.NAME_CHARS_MAX), help="the server's name, shown to members"
+    )
     serve.add_argument(
         "--advertise",
         action="append",
@@ -98,37 +101,16 @@ def _parser() -> argparse.ArgumentParser:
     invite.add_argument(
         "--host", action="append", type=_host, help="a host name or address for the link; may be given several times"
     )
-    invite.add_argument("--port", type=int, default=0)
+    invite.add_argument("--port", type=number("port", 0, 65_535), default=0)
     invite.set_defaults(run=_invite)
 
-    words = commands.add_parser("words", help="print the six key words")
-    words.set_defaults(run=_words)
+    commands.add_parser("words", help="print the six key words").set_defaults(run=_words)
 
-    _add_member_parsers(commands.add_parser("member", help="add, import and list members; set login passwords"))
+    members = commands.add_parser("member", help="add, import and list members; set login passwords")
+    member_cli.add_parsers(members)
     for name, text in PAYMENT_COMMANDS.items():  # parsed by the subsystem; here for --help
         commands.add_parser(name, help=text, add_help=False)
     return parser
-
-
-def _add_member_parsers(member: argparse.ArgumentParser) -> None:
-    commands = member.add_subparsers(required=True, metavar="COMMAND")
-    add = commands.add_parser("add", help="add a member with a payment account; prints the passwords once")
-    add.add_argument("--name", required=True)
-    add.add_argument("--id", type=int, default=0)
-    add.add_argument("--group", default="Members")
-    add.add_argument("--password-stdin", action="store_true", help="first line of standard input")
-    add.add_argument("--pin-stdin", action="store_true", help="next line of standard input")
-    add.add_argument("--no-account", action="store_true", help="without a payment account")
-    add.set_defaults(run=_member_add)
-    importing = commands.add_parser("import", help="add members from a CSV file: id,name,group,signature,password")
-    importing.add_argument("file")
-    importing.set_defaults(run=_member_import)
-    commands.add_parser("list", help="list the members").set_defaults(run=_member_list)
-    password = commands.add_parser("password", help="set a login password; without --password-stdin one is made")
-    password.add_argument("id", type=int)
-    password.add_argument("--password-stdin", action="store_true")
-    password.add_argument("--why", default="", help="the reason, for the audit log")
-    password.set_defaults(run=_member_password)
 
 
 # ---- serve -------------------------------------------------------------------------------------------------------
@@ -213,52 +195,6 @@ def _host(text: str) -> str:
 def _words(folder: DataFolder, args: argparse.Namespace) -> int:
     invite = cli.invite(folder)
     print(" ".join(key_words(invite.tls_pin, invite.payment_fingerprint)))
-    return 0
-
-
-def _member_add(folder: DataFolder, args: argparse.Namespace) -> int:
-    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ""
-    pin = f"{sys.stdin.readline().rstrip()}\n" if args.pin_stdin else ""
-    request = AddRequest(args.name, args.id, args.group, "", password)
-    member = cli.add_members(folder, [request])[0]
-    print(f"member            {member.id}  {member.name}")
-    if not args.password_stdin:
-        print(f"login password    {member.password}", flush=True)
-    if args.no_account:
-        return 0
-    command = ["account", "open", "--member", str(member.id), "--name", member.name]
-    status = cli.payment_command(folder, [*command, "--pin-stdin"] if pin else command, pin.encode())
-    if status:
-        print(
-            f"billbuddy-server: Member {member.id} was added, but without a payment account. To open it: "
-            f'account open --member {member.id} --name "{member.name}"',
-            file=sys.stderr,
-        )
-    return status
-
-
-def _member_import(folder: DataFolder, args: argparse.Namespace) -> int:
-    requests = parse_member_csv(cli.read_text(args.file))
-    given = [bool(r.password) for r in requests]
-    cli.audit(folder, "login passwords import", f"{len(requests)} members", "")
-    added = cli.add_members(folder, requests)
-    for member, has_password in zip(added, given, strict=True):
-        print(f"{member.id}\t{member.name}" + ("" if has_password else f"\t{member.password}"))
-    return 0
-
-
-def _member_list(folder: DataFolder, args: argparse.Namespace) -> int:
-    print(cli.member_command(folder, ["list"], b""), end="")
-    return 0
-
-
-def _member_password(folder: DataFolder, args: argparse.Namespace) -> int:
-    password = sys.stdin.readline().rstrip("\r\n") if args.password_stdin else ""
-    cli.require_member(folder, args.id)
-    cli.audit(folder, "login password set", f"member {args.id}", args.why)
-    out = cli.member_command(folder, ["password", str(args.id)], password.encode())
-    member = msgspec.json.decode(out, type=list[Added])[0]
-    print("password set" if args.password_stdin else f"login password  {member.password}")
     return 0
 
 

@@ -2,71 +2,111 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import apsw
 import msgspec
-from playhouse.apsw_ext import APSWDatabase
+from peewee import PeeweeException
 
-from host.console import UNKNOWN
+from host.console import DONE, UNKNOWN
 from host.local_socket import connect_local
-from im_protocol import limits
+from im_protocol import codes, limits
 from im_protocol.admin import ResultReader, command_pages
 from im_protocol.codec import decode_body, encode
 from im_protocol.connection import FrameReader
+from im_protocol.errors import RemoteProtocolError
 from im_protocol.invite import Invite
 from im_protocol.packets import AdminCommand, AdminResult, Refusal, Type
 from im_server.addresses import LOOPBACK, own_addresses
 from im_server.data_folder import DataFolder
-from im_server.errors import MemberError, StartError
-from im_server.member_commands import Added, AddRequest, MemberCommands
+from im_server.errors import MemberError, NotKnown, StartError
+from im_server.member_commands import Added, AddRow, MemberCommands
+from im_server.member_files import AddRequest, check_request
+from im_server.passwords import hash_made_password, hash_password, make_password
 from im_server.store.database import open_database
 from im_server.supervisor import payment_program
 from im_server.tls import ensure_certificate
 
 PROGRAM = "billbuddy-server"
-ADMIN_SECONDS_MAX = 600  # importing thousands of members hashes thousands of passwords
-_ADD_AT_ONCE = 500  # members in one command: their JSON stays under one body
+ADMIN_SECONDS_MAX = 90  # the server itself gives up after 60
 
 
-def member_command(folder: DataFolder, argv: list[str], stdin: bytes) -> str:
-    """Run a member command in the running server, or on the database when none runs.
+def _nothing() -> None:
+    """Stands for nobody to tell."""
 
-    Raises MemberError with the command's own words, StartError when the folder cannot be used.
+
+def member_command(folder: DataFolder, argv: list[str], stdin: bytes = b"", sent: Callable[[], None] = _nothing) -> str:
+    """Run a member command in the running server, or on the database when none runs. `sent` is called before anything
+    is changed or may be.
+
+    Raises MemberError with the command's own words, StartError when the folder cannot be used (nothing was sent then),
+    NotKnown when no answer came.
     """
     folder.prepare()
     lock = folder.lock()
     if lock is None:
-        status, out, err = _ask_server(folder, argv, stdin)
+        status, out, err = _ask_server(folder, argv, stdin, sent)
     else:
         with lock:
-            database = open_database(folder.database)
-
-            def write(job: Callable[[], Any], database: APSWDatabase = database) -> Any:
-                with database.atomic("IMMEDIATE"):
-                    return job()
-
-            try:
-                status, out, err = MemberCommands(write).run(argv, stdin)
-            finally:
-                database.close()
+            sent()
+            status, out, err = _on_database(folder, argv, stdin)
     if status:
         raise MemberError(err)
     return out
 
 
-def add_members(folder: DataFolder, requests: list[AddRequest]) -> list[Added]:
-    """Add members, many at a time. Raises MemberError."""
-    added: list[Added] = []
-    for at in range(0, len(requests), _ADD_AT_ONCE):
-        out = member_command(folder, ["add"], msgspec.json.encode(requests[at : at + _ADD_AT_ONCE]))
-        added += msgspec.json.decode(out, type=list[Added])
-    return added
+def _on_database(folder: DataFolder, argv: list[str], stdin: bytes) -> tuple[int, str, str]:
+    database = open_database(folder.database)
+
+    def write(job: Callable[[], Any]) -> Any:
+        with database.atomic("IMMEDIATE"):
+            return job()
+
+    try:
+        return MemberCommands(write).run(argv, stdin)
+    except (PeeweeException, apsw.Error) as error:
+        raise NotKnown(f"The database failed: {error}.") from error
+    finally:
+        with contextlib.suppress(PeeweeException, apsw.Error):  # what was committed is; what failed is told already
+            database.close()
+
+
+def add_members(
+    folder: DataFolder,
+    requests: list[AddRequest],
+    command_id: str = "",
+    sent: Callable[[], None] = _nothing,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Added]:
+    """Add members, all or none; a request without a password gets one made.
+
+    Raises what `member_command` does.
+    """
+    for request in requests:
+        check_request(request)
+        if not request.password:
+            request.password, request.password_is_made = make_password(), True
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Argon2id lets the interpreter's lock go
+        rows = []
+        for row in pool.map(_row, requests):
+            rows.append(row)
+            progress(len(rows))
+    out = member_command(folder, ["add", command_id], msgspec.json.encode(rows), sent)
+    added = msgspec.json.decode(out, type=list[Added])
+    return [Added(row.id, row.name, request.password) for row, request in zip(added, requests, strict=True)]
+
+
+def _row(request: AddRequest) -> AddRow:
+    hashed = (hash_made_password if request.password_is_made else hash_password)(request.password)
+    return AddRow(request.name, hashed, request.id, request.group or "Members", request.signature)
 
 
 def payment_command(folder: DataFolder, argv: list[str], stdin: bytes | None = None) -> int:
@@ -97,20 +137,14 @@ def _status_of(returncode: int) -> int:
     return UNKNOWN
 
 
-def audit(folder: DataFolder, action: str, subject: str, why: str) -> None:
+def audit(folder: DataFolder, action: str, subject: str, why: str, own_id: str) -> None:
     """Enter into the operator's one audit chain, which is the payment subsystem's, what is about to be done here.
 
-    Raises MemberError when it cannot be entered; then it must not be done.
+    Raises StartError when it cannot be entered; then it must not be done.
     """
-    command = ["audit", "record", f"--action={action}", f"--subject={subject}", f"--why={why}"]
-    if payment_command(folder, command, b"") != 0:
-        raise MemberError("The audit log could not be written, so nothing was changed.")
-
-
-def require_member(folder: DataFolder, member_id: int) -> None:
-    """Raises MemberError when there is no such member."""
-    if f"\n{member_id}\t" not in "\n" + member_command(folder, ["list"], b""):
-        raise MemberError(f"There is no member {member_id}.")
+    command = ["audit", "record", f"--action={action}", f"--subject={subject}", f"--why={why}", f"--id={own_id}.audit"]
+    if payment_command(folder, command, b"") != DONE:
+        raise StartError("The audit log could not be written, so nothing was changed.")
 
 
 def invite(folder: DataFolder, hosts: Sequence[str] = (), port: int = 0) -> Invite:
@@ -166,18 +200,28 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host, int(port) if port else limits.DEFAULT_PORT
 
 
-def _ask_server(folder: DataFolder, argv: list[str], stdin: bytes) -> tuple[int, str, str]:
+def _ask_server(folder: DataFolder, argv: list[str], stdin: bytes, sent: Callable[[], None]) -> tuple[int, str, str]:
     try:
         sock, token = connect_local(folder.admin_socket, ADMIN_SECONDS_MAX)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise StartError(
             f"A server holds {folder.path} but does not answer on its administration socket ({error}). "
             "Try again when it has started, or stop it."
         ) from error
     with sock:
-        for page in command_pages(AdminCommand(argv, stdin, token=token)):
-            sock.sendall(encode(Type.ADMIN_COMMAND, page, request_id=1))
-        result = _read_result(sock)
+        pages = [
+            encode(Type.ADMIN_COMMAND, page, request_id=1)
+            for page in command_pages(AdminCommand(argv, stdin, token=token))
+        ]
+        sent()
+        try:
+            for page in pages:
+                sock.sendall(page)
+            result = _read_result(sock)
+        except TimeoutError:
+            raise NotKnown(f"The server says nothing for {ADMIN_SECONDS_MAX} seconds.") from None
+        except (OSError, RemoteProtocolError) as error:
+            raise NotKnown(f"The server ended before it answered ({error}).") from None
     return result.status, result.out, result.err
 
 
@@ -186,15 +230,8 @@ def _read_result(sock: socket.socket) -> AdminResult:
     while data := sock.recv(65_536):
         for frame in reader.receive_data(data):
             if frame.type == Type.REFUSAL:
-                raise MemberError(decode_body(frame, Refusal).message)
+                refusal = decode_body(frame, Refusal)
+                raise (NotKnown if refusal.code == codes.SERVER_ERROR else MemberError)(refusal.message)
             if (result := pages.feed(frame)) is not None:
                 return result
-    raise StartError("The server stopped before it answered.")
-
-
-def read_text(path: str) -> str:
-    """A file's text, or standard input's for "-". Raises MemberError."""
-    try:
-        return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise MemberError(f"{path} cannot be read ({error}).") from error
+    raise ConnectionError("the connection ended")

@@ -2,6 +2,7 @@
 
 ServerError
 ├── StartError       the server cannot start; the message says what to do
+├── NotKnown         a command was sent, and whether it was done is not known
 ├── MemberError      a member command cannot be done; the message says why
 └── Busy             too much is asked for; the client is told when to come back
 """
@@ -15,6 +16,10 @@ class ServerError(Exception):
 
 class StartError(ServerError):
     """The server cannot start."""
+
+
+class NotKnown(ServerError):
+    """No answer came to a command that was sent."""
 
 
 class MemberError(ServerError):

@@ -1,10 +1,11 @@
-"""The operator's `member …` commands: the same code inside the running server and on a stopped one's database."""
+"""The operator's `member …` commands: the same code inside the running server and on a stopped one's database.
+
+Passwords never come here: the command's own process makes or reads them, and sends what is to be stored of them.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
-import secrets
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,30 +14,36 @@ import msgspec
 
 from im_protocol import limits
 from im_server.errors import MemberError
-from im_server.passwords import hash_password
-from im_server.store.members import MemberRow, NewMember, add_members, all_members, set_password_hash
+from im_server.member_files import AddRequest, check_request
+from im_server.store.members import (
+    MemberRow,
+    NewMember,
+    add_members,
+    all_members,
+    note_operation,
+    result_of,
+    set_password_hash,
+)
 
-PASSWORD_CHARS_MIN = 6
-IMPORT_ROWS_MAX = 20_000
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is misread
+HASH_CHARS_MAX = 200
 
 
-class AddRequest(msgspec.Struct):
-    """`password` "": one is made."""
+class AddRow(msgspec.Struct):
+    """A member to add. `id` 0: the next free one."""
 
     name: str
+    password_hash: str
     id: int = 0
     group: str = "Members"
     signature: str = ""
-    password: str = ""
 
 
 class Added(msgspec.Struct):
-    """What is printed once."""
+    """A member that was added. Only the process that made the password, or was given it, knows it."""
 
     id: int
     name: str
-    password: str
+    password: str = ""
 
 
 class MemberCommands:
@@ -52,86 +59,67 @@ class MemberCommands:
         """(exit status, standard output, standard error) of one command."""
         try:
             match argv:
-                case ["add"]:
-                    return 0, self.add(msgspec.json.decode(stdin, type=list[AddRequest])), ""
+                case ["add", command_id]:
+                    return 0, self.add(msgspec.json.decode(stdin, type=list[AddRow]), command_id), ""
                 case ["list"]:
                     return 0, self.listing(), ""
+                case ["taken"]:
+                    return 0, self.taken(msgspec.json.decode(stdin, type=list[int])), ""
+                case ["exists", member_id]:
+                    return 0, self.existing(int(member_id)), ""
                 case ["password", member_id]:
                     return 0, self.password(int(member_id), stdin.decode()), ""
         except (MemberError, msgspec.DecodeError, ValueError) as error:
             return 1, "", str(error)
         return 2, "", "unknown command"
 
-    def add(self, requests: list[AddRequest]) -> str:
-        """JSON of the members added, with their passwords in clear: all of them or none."""
-        for request in requests:
-            _check(request)
-            request.password = request.password or make_password()
-        new = [NewMember(r.name, hash_password(r.password), r.id, r.group or "Members", r.signature) for r in requests]
-        rows: list[MemberRow] = self._write(lambda: add_members(new, time.time_ns() // 1_000_000)) if new else []
-        self._added(rows)
-        done = [Added(row.id, row.name, r.password) for row, r in zip(rows, requests, strict=True)]
-        return msgspec.json.encode(done).decode()
+    def add(self, wanted: list[AddRow], command_id: str) -> str:
+        """JSON of the members added: all of them or none. The same id again gives the same ones ("" is no id)."""
+        for row in wanted:
+            check_request(AddRequest(row.name, row.id, row.group, row.signature))
+        new = [NewMember(r.name, r.password_hash[:HASH_CHARS_MAX], r.id, r.group, r.signature) for r in wanted]
+        fingerprint = _fingerprint(wanted)
+
+        def write() -> tuple[list[MemberRow], bytes]:
+            before = result_of(command_id, fingerprint) if command_id else None
+            if before is not None:
+                return [], before
+            now_ms = time.time_ns() // 1_000_000
+            rows = add_members(new, now_ms) if new else []
+            result = msgspec.json.encode([Added(row.id, row.name) for row in rows])
+            if command_id:
+                note_operation(command_id, fingerprint, result, now_ms)
+            return rows, result
+
+        rows, result = self._write(write)
+        if rows:
+            self._added(rows)
+        return bytes(result).decode()
 
     def listing(self) -> str:
         """One member a line: id, name, group."""
         return "".join(f"{row.id}\t{row.name}\t{row.group_name}\n" for row in all_members())
 
-    def password(self, member_id: int, password: str) -> str:
-        """Set a login password ("": one is made); JSON as for add."""
-        password = password or make_password()
-        _check_password(password)
-        hashed = hash_password(password)
-        self._write(lambda: set_password_hash(member_id, hashed))
-        return msgspec.json.encode([Added(member_id, "", password)]).decode()
+    def taken(self, ids: list[int]) -> str:
+        """JSON of those of these ids that members have."""
+        have = {row.id for row in all_members()}
+        return msgspec.json.encode([number for number in ids if number in have]).decode()
+
+    def existing(self, member_id: int) -> str:
+        """The member's line. Raises MemberError when there is none."""
+        for row in all_members():
+            if row.id == member_id:
+                return f"{row.id}\t{row.name}\t{row.group_name}\n"
+        raise MemberError(f"There is no member {member_id}.")
+
+    def password(self, member_id: int, password_hash: str) -> str:
+        """Store a new login password's hash; to do it twice is to do it once."""
+        if not 0 < member_id <= limits.ID_MAX:
+            raise MemberError(f"There is no member {member_id}.")
+        self._write(lambda: set_password_hash(member_id, password_hash[:HASH_CHARS_MAX]))
+        return ""
 
 
-def make_password() -> str:
-    """Twelve characters, 59 bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(12))
-
-
-def parse_member_csv(text: str) -> list[AddRequest]:
-    """Rows of `id,name[,group][,signature][,password]`, named in the first line; other columns are not ours.
-
-    Raises MemberError naming the first wrong line.
-    """
-    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    if "name" not in (reader.fieldnames or ()):
-        raise MemberError("The first line must name the columns, at least: id,name,password")
-    requests: list[AddRequest] = []
-    for row in reader:
-        try:
-            request = AddRequest(
-                row["name"] or "",
-                int(row.get("id") or 0),
-                row.get("group") or "Members",
-                row.get("signature") or "",
-                row.get("password") or "",
-            )
-            _check(request)
-        except (MemberError, ValueError) as error:
-            raise MemberError(f"Line {reader.line_num}: {error}") from error
-        requests.append(request)
-        if len(requests) > IMPORT_ROWS_MAX:
-            raise MemberError(f"More than {IMPORT_ROWS_MAX} members in one file.")
-    return requests
-
-
-def _check(request: AddRequest) -> None:
-    for what, text, least in (
-        ("name", request.name, 1),
-        ("group", request.group, 1),
-        ("signature", request.signature, 0),
-    ):
-        if not least <= len(text) <= limits.NAME_CHARS_MAX or not text.isprintable():
-            raise MemberError(f"The {what} must have {least} to {limits.NAME_CHARS_MAX} printable characters.")
-    if request.id and request.id < limits.MEMBER_ID_MIN:
-        raise MemberError(f"Member ids begin at {limits.MEMBER_ID_MIN}.")
-    if request.password:
-        _check_password(request.password)
-
-
-def _check_password(password: str) -> None:
-    if not PASSWORD_CHARS_MIN <= len(password) <= limits.PASSWORD_CHARS_MAX:
-        raise MemberError(f"A login password has {PASSWORD_CHARS_MIN} to {limits.PASSWORD_CHARS_MAX} characters.")
+def _fingerprint(wanted: list[AddRow]) -> bytes:
+    """What tells one list of members from another: no password is in it."""
+    return hashlib.sha256(msgspec.json.encode([(r.id, r.name, r.group, r.signature) for r in wanted])).digest()

@@ -99,21 +99,18 @@ def _prepared(args: argparse.Namespace, argv: list[str]) -> _Command:
 @contextlib.contextmanager
 def _with_id(data: Path, command: _Command) -> Iterator[None]:
     """The command's id, and the payment password that it makes, are on the disk before it is sent."""
-    if command.args.command_id:
-        if command.makes_pin:  # it cannot be kept under an id that somebody else chose
-            _bring_pin(command, new_pin())
-        yield
-        return
-    name = (command.args.group, getattr(command.args, "command", ""))
-    contents = json.dumps(command.argv).encode() + (b"" if command.args.pin_stdin else command.stdin)
+    args = command.args
+    name = (args.group, getattr(args, "command", ""))
+    contents = json.dumps(command.argv).encode() + (b"" if args.pin_stdin else command.stdin)
     made = {"pin": new_pin()} if command.makes_pin else {}
     with contextlib.ExitStack() as held:
         try:
-            found = held.enter_context(kept(data / "commands", contents, lambda: made))
+            found = held.enter_context(kept(data / "commands", contents, lambda: made, args.command_id or ""))
         except OSError as error:
             raise FolderError(f"{data} cannot be written: {error.strerror or error}; nothing was changed") from None
         command.kept = found
-        command.add("--command-id" if name == ("biller", "add") else "--id", found.id)
+        if not args.command_id:
+            command.add("--command-id" if name == ("biller", "add") else "--id", found.id)
         if command.makes_pin:
             _bring_pin(command, found.secrets.get("pin", ""))
         if found.again:
@@ -142,7 +139,12 @@ def _sent(console: Console, data: Path, command: _Command) -> int:
         if command.args.writes:
             console.sent(_again(command))
 
-    result = _result(data, command, sent)
+    try:
+        result = _result(data, command, sent)
+    except FolderError:
+        if command.kept is not None and not command.kept.again:
+            command.kept.forget()  # nothing was sent; of an earlier try nothing more is known than before
+        raise
     way_back = f"Give the same command again to see it: it is not done twice (id {command.id})."
     console.decided(result.status, way_back if command.args.writes else "")
     sys.stdout.write(result.out)
@@ -155,8 +157,8 @@ def _sent(console: Console, data: Path, command: _Command) -> int:
 
 
 def _was_done_before(command: _Command, result: AdminResult) -> bool:
-    """Under an id that somebody chose, the first call's password is not this one's; a kept one brings its own again."""
-    if command.kept is not None or "is not done again" not in result.err:
+    """Whether the password that was made for it now is not the one that it got then: that was printed already."""
+    if "is not done again" not in result.err or (command.kept and command.kept.again):
         return False
     sys.stderr.write("its payment password was printed then; pin reset makes another\n")
     return True

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from host.arguments import command_id, number, words
 from host.console import STATUSES_TEXT
-from host.text import is_one_line
 from im_protocol.limits import BILLER_ID_MAX, BILLER_ID_MIN, ID_MAX, MEMBER_ID_MIN, NAME_CHARS_MAX, REASON_CHARS_MAX
 from payment.contract.money import CURRENCIES
 from payment.keystore import OVERLAP_MS
@@ -21,7 +20,6 @@ RULE_CHARS_MAX = 200
 AMOUNT_CHARS_MAX = 40
 SUBJECT_CHARS_MAX = 200
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 Option = tuple[str, dict[str, Any]]
 
 
@@ -44,39 +42,7 @@ class _Parser(argparse.ArgumentParser):
         raise Usage(self.format_help(), 0)
 
 
-def number(what: str, least: int, most: int) -> Callable[[str], int]:
-    """A whole number in ASCII digits within a range; the refusal says the range."""
-
-    def read(text: str) -> int:
-        if re.fullmatch(r"-?[0-9]{1,40}", text, re.ASCII) and least <= int(text) <= most:
-            return int(text)
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no {what}: a whole number from {least} to {most}")
-
-    return read
-
-
-def words(what: str, chars_max: int, chars_min: int = 0) -> Callable[[str], str]:
-    """A text on one line, within a length."""
-
-    def read(text: str) -> str:
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise argparse.ArgumentTypeError(f"{what} is not text in this terminal's encoding (see LANG)")
-        if not is_one_line(text):
-            raise argparse.ArgumentTypeError(f"{what} has a line break or a control character")
-        if not chars_min <= len(text) <= chars_max:
-            raise argparse.ArgumentTypeError(f"{what} has {chars_min} to {chars_max} characters, not {len(text)}")
-        return text
-
-    return read
-
-
-def _command_id(text: str) -> str:
-    if not _ID.fullmatch(text):
-        raise argparse.ArgumentTypeError("an id has 1 to 64 letters, digits, dots, hyphens and underscores")
-    return text
-
-
-ID: Option = ("--id", {"type": _command_id, "metavar": "ID", "dest": "command_id"})
+ID: Option = ("--id", {"type": command_id, "metavar": "ID", "dest": "command_id"})
 COMMAND_ID: Option = ("--command-id", {**ID[1]})
 """Where `--id` is the id of a thing already."""
 
@@ -113,11 +79,11 @@ def parser(program: str = "payment") -> argparse.ArgumentParser:
     return top
 
 
-def _write(where: Any, name: str, *options: Option, why: Option = WHY, command_id: Option = ID) -> None:
+def _write(where: Any, name: str, *options: Option, why: Option = WHY, own_id: Option = ID) -> None:
     """A command that changes something: it has an id, so that to give it twice is to do it once."""
     added = _read(where, name, *options, why)
-    settings = {**command_id[1], "help": "the command's own id: the same id again is not done twice"}
-    added.add_argument(command_id[0], **settings)
+    settings = {**own_id[1], "help": "the command's own id: the same id again is not done twice"}
+    added.add_argument(own_id[0], **settings)
     added.set_defaults(writes=True)
 
 
@@ -154,7 +120,7 @@ def _billers(group: Callable[[str], Any]) -> None:
         *(NAME, ("--id", {"type": number("biller id", BILLER_ID_MIN, BILLER_ID_MAX), "default": 0}), CURRENCY),
         *(("--icon", {"choices": ICONS, "default": "other"}), ("--rule", {"choices": RULES, "default": "exact"})),
         *(("--number-rule", rule), ("--number-hint", rule)),
-        command_id=COMMAND_ID,
+        own_id=COMMAND_ID,
     )
     _read(biller, "list")
     _write(biller, "import", *FILES)

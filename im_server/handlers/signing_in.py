@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from im_protocol import codes, limits
 from im_protocol.codec import Frame, decode_request
@@ -14,7 +15,8 @@ from im_protocol.states import State
 from im_server.connection import Connection, Phase
 from im_server.core import Core, Handler
 from im_server.errors import Busy
-from im_server.store.members import password_hash_of
+from im_server.passwords import hash_password, is_made
+from im_server.store.members import password_hash_of, upgrade_password_hash
 from im_server.throttle import Try
 from im_server.workers import Workers
 
@@ -97,10 +99,17 @@ def _check(one: _SignIn) -> None:
         raise
     if right and stored is not None:
         core.throttle.succeeded(*one.attempt)
-        one.conn.io.call(lambda: _begin(one, stored))
+        one.conn.io.call(partial(_begin, one, _upgraded(one, stored) if is_made(stored) else stored))
     else:
         known = stored is not None
         one.conn.io.call(lambda: _refuse(one, known))
+
+
+def _upgraded(one: _SignIn, stored: str) -> str:
+    """The first use of a password that was made for the member stores it as every other one is stored."""
+    slow = hash_password(one.request.password)
+    one.core.writer.submit(lambda: upgrade_password_hash(one.request.member_id, stored, slow))
+    return slow
 
 
 def _refuse_for_now(one: _SignIn, wait: float) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from peewee import fn
 
 from im_protocol import limits
 from im_server.errors import MemberError
-from im_server.store.models import Biller, Device, Member, rows_of
+from im_server.store.models import Biller, Device, Member, Operation, rows_of
 
+_FREE_AFTER = 10**6  # more than one file adds
 _ROWS_PER_INSERT = 500  # SQLite takes 32,766 parameters a statement
 
 
@@ -49,16 +52,15 @@ def password_hash_of(member_id: int) -> str | None:
 
 def add_members(new: list[NewMember], now_ms: int) -> list[MemberRow]:
     """Store new members. Raises MemberError (and nothing is stored) for an id that is taken or out of range."""
-    highest = Member.select(fn.MAX(Member.id)).scalar() or 0
-    next_id = max(limits.MEMBER_ID_MIN, highest + 1, *(m.id + 1 for m in new))
-    taken = {row[0] for row in rows_of(Member.select(Member.id).where(Member.id.in_([m.id for m in new])))}
+    taken = {row[0] for row in rows_of(Member.select(Member.id))}
+    free = _free_ids(taken | {member.id for member in new})
     rows: list[MemberRow] = []
     for member in new:
-        member_id, next_id = (member.id, next_id) if member.id else (next_id, next_id + 1)
+        member_id = member.id or next(free)
         if member_id in taken:
             raise MemberError(f"Member {member_id} exists already.")
         if not limits.MEMBER_ID_MIN <= member_id <= limits.ID_MAX - 1:
-            raise MemberError(f"Member ids begin at {limits.MEMBER_ID_MIN}; {member_id} is not one.")
+            raise MemberError(f"Member ids are {limits.MEMBER_ID_MIN} to {limits.ID_MAX - 1}; {member_id} is none.")
         taken.add(member_id)
         rows.append(MemberRow(member_id, member.name, member.group_name, member.signature, 0))
     values = [
@@ -76,6 +78,33 @@ def add_members(new: list[NewMember], now_ms: int) -> list[MemberRow]:
     for at in range(0, len(values), _ROWS_PER_INSERT):
         Member.insert_many(values[at : at + _ROWS_PER_INSERT], fields=fields).execute()
     return rows
+
+
+def _free_ids(taken: set[int]) -> Iterator[int]:
+    """The ids after the highest one; where that is at the end of the range, the lowest that nobody has."""
+    after = max(taken, default=0) + 1
+    start = after if after < limits.ID_MAX - _FREE_AFTER else limits.MEMBER_ID_MIN
+    return (number for number in count(max(start, limits.MEMBER_ID_MIN)) if number not in taken)
+
+
+def result_of(command_id: str, fingerprint: bytes) -> bytes | None:
+    """What a command of this id gave; None when there was none. Raises MemberError when it was another command."""
+    found = rows_of(Operation.select(Operation.fingerprint, Operation.result).where(Operation.id == command_id))
+    if not found:
+        return None
+    if bytes(found[0][0]) != fingerprint:
+        raise MemberError(f"The id {command_id} belongs to another command that was carried out; nothing was changed.")
+    return bytes(found[0][1])
+
+
+def note_operation(command_id: str, fingerprint: bytes, result: bytes, now_ms: int) -> None:
+    """Inside the transaction of the command itself."""
+    Operation.insert(id=command_id, fingerprint=fingerprint, result=result, at_ms=now_ms).execute()
+
+
+def upgrade_password_hash(member_id: int, old: str, new: str) -> None:
+    """Stores another form of the same password, unless it was changed meanwhile."""
+    Member.update(password_hash=new).where(Member.id == member_id, Member.password_hash == old).execute()
 
 
 def set_password_hash(member_id: int, password_hash: str) -> None:

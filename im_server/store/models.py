@@ -64,6 +64,21 @@ class KnownDevice(Model):
         primary_key = CompositeKey("member_id", "device")
 
 
+class Operation(Model):
+    """A command of an operator that was carried out, by the command's id: the same again is not done twice.
+
+    `result` is what it gave, without passwords.
+    """
+
+    id = CharField(max_length=64, primary_key=True)
+    fingerprint = BlobField()
+    result = BlobField()
+    at_ms = BigIntegerField()
+
+    class Meta:
+        table_name = "operation"
+
+
 class Biller(Model):
     """A bill-pay contact as the payment subsystem last told it: shown also while that is away."""
 
@@ -102,4 +117,4 @@ def rows_of(query: Any) -> list[tuple[Any, ...]]:
     return cast("list[tuple[Any, ...]]", list(query.tuples()))
 
 
-ALL = (Member, Device, KnownDevice, Biller, Message)
+ALL = (Member, Device, KnownDevice, Operation, Biller, Message)

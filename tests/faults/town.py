@@ -17,7 +17,7 @@ import pytest
 from build_scripts.common import ROOT
 from im_server.cli import add_members
 from im_server.data_folder import DataFolder
-from im_server.member_commands import AddRequest
+from im_server.member_files import AddRequest
 from tests.faults.house import House
 from tests.integration.wire import WireClient
 

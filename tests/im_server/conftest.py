@@ -10,7 +10,7 @@ from im_server.app import Server
 from im_server.cli import add_members
 from im_server.config import Settings
 from im_server.data_folder import DataFolder
-from im_server.member_commands import AddRequest
+from im_server.member_files import AddRequest
 from tests.im_server.wire import WireClient
 
 PASSWORD = "open sesame"

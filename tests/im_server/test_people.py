@@ -7,7 +7,7 @@ import msgspec
 from im_protocol.packets import Contact, PresenceSet, RosterRequest, Type
 from im_server.cli import add_members
 from im_server.directory import Directory
-from im_server.member_commands import AddRequest
+from im_server.member_files import AddRequest
 from im_server.store.members import MemberRow
 from tests.im_server.conftest import A, B, C, Lab
 from tests.im_server.wire import FakePayment, WireClient, body_of
