@@ -29,7 +29,7 @@ from im_server.addresses import LOOPBACK, own_addresses
 from im_server.data_folder import DataFolder
 from im_server.errors import MemberError, NotKnown, StartError
 from im_server.member_commands import Added, AddRow, MemberCommands
-from im_server.member_files import AddRequest, check_request
+from im_server.member_files import AddRequest, check_password, check_request
 from im_server.passwords import hash_made_password, hash_password, make_password
 from im_server.store.database import open_database
 from im_server.supervisor import payment_program
@@ -102,6 +102,15 @@ def add_members(
     out = member_command(folder, ["add", command_id], msgspec.json.encode(rows), sent)
     added = msgspec.json.decode(out, type=list[Added])
     return [Added(row.id, row.name, request.password) for row, request in zip(added, requests, strict=True)]
+
+
+def set_password(
+    folder: DataFolder, member_id: int, password: str, *, made: bool = False, sent: Callable[[], None] = _nothing
+) -> None:
+    """Set a login password; `made` by `passwords.make_password`. Raises what `member_command` does."""
+    check_password(password)
+    stored = (hash_made_password if made else hash_password)(password)
+    member_command(folder, ["password", str(member_id)], stored.encode(), sent)
 
 
 def _row(request: AddRequest) -> AddRow:

@@ -22,7 +22,7 @@ from im_server import cli
 from im_server.data_folder import DataFolder
 from im_server.errors import MemberError, StartError
 from im_server.member_files import AddRequest, check_password, check_request, parse_member_csv, read_file
-from im_server.passwords import hash_made_password, hash_password, make_password
+from im_server.passwords import make_password
 
 PROGRESS_EVERY = 100
 _LINE_BYTES_MAX = 4_096
@@ -239,7 +239,7 @@ def _password(folder: DataFolder, args: argparse.Namespace) -> int:
         cli.member_command(folder, ["exists", str(args.id)])
         cli.audit(folder, "login password set", f"member {args.id}", args.why, found.id)
         password = given or found.secrets["password"]
-        stored = hash_password(given) if given else hash_made_password(password)
-        cli.member_command(folder, ["password", str(args.id)], stored.encode(), partial(console.sent, _again(found)))
+        sent = partial(console.sent, _again(found))
+        cli.set_password(folder, args.id, password, made=not given, sent=sent)
         _printed(console, found, "password set\n" if given else f"login password  {password}\n")
     return DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import msgspec
@@ -25,6 +26,7 @@ from payment.results import decode_result
 BILLER_ID_MIN, BILLER_ID_MAX = 100, 9_999
 BILLERS_MAX = limits.CONTACTS_PER_PACKET_MAX  # LINK_HELLO names them all, and so does a member's overview
 ACCOUNT_DIGITS = 12
+BALANCE_MINOR_MAX = 10**15  # the largest amount that an answer can carry (see contract.messages.Minor)
 RULES = ("exact", "up_to_due", "over_is_credit")
 ICONS = ("electricity", "water", "mobile", "property", "other")
 _ENCODER = msgspec.msgpack.Encoder()
@@ -79,6 +81,9 @@ class Operations:
         """Cash paid in at the desk: cash and the member's wallet both grow."""
         wallet = self.wallet_of(member_id, currency)
         amount = parse_amount(amount_text, wallet.currency)
+        if wallet.balance + amount.minor > BALANCE_MINOR_MAX:
+            most = with_sign(Amount(BALANCE_MINOR_MAX, wallet.currency))
+            raise OperatorError(f"an account holds at most {most}; no money moved")
         cash = self._cash(wallet.currency)
         row = TransferRow(
             *(0, "top_up", 0, 0, amount.minor, wallet.currency, self.core.clock(), member_id, b""),
@@ -131,7 +136,7 @@ class Operations:
     def put_biller(self, wanted: BillerInfo, *, may_exist: bool) -> int:
         """Adds a biller (id 0: the next free one), or changes one that may exist already. Gives its id."""
         billers = self.core.billing.billers
-        biller_id = wanted.id or max([*billers, BILLER_ID_MIN]) + 1
+        biller_id = wanted.id or _free_id(billers)
         _check_biller(biller_id, wanted)
         known = billers.get(biller_id)
         if known and not may_exist:
@@ -248,6 +253,10 @@ class Operations:
         return msgspec.msgpack.decode(stored.receipt.receipt, type=Receipt)
 
     def _store_refund(self, row: TransferRow, receipt: Receipt, balance_after: int) -> None:
+        try:  # what is signed is checked by the rules of whoever will read it: a result is never changed
+            msgspec.msgpack.decode(_ENCODER.encode(receipt), type=Receipt)
+        except msgspec.ValidationError as error:
+            raise OperatorError(f"the receipt could not be read by anybody ({error}); no money moved") from None
         signed = sign_receipt(receipt, self.core.keystore.root)
         result = _ENCODER.encode(Paid(signed, Amount(balance_after, row.currency)))
         self.core.store.insert_new(
@@ -276,6 +285,14 @@ class Operations:
         detail = f"single {limits.single_max}, daily {limits.daily_max}, {limits.per_minute_max} a minute"
         self.log("limits set", f"member {member_id}" if member_id else "everybody", detail)
         return limits
+
+
+def _free_id(billers: Container[int]) -> int:
+    """The id after the highest one; where that is at the end of the range, the lowest that no biller has."""
+    highest = max((number for number in range(BILLER_ID_MIN, BILLER_ID_MAX + 1) if number in billers), default=0)
+    if highest < BILLER_ID_MAX:
+        return max(highest, BILLER_ID_MIN) + 1
+    return next(number for number in range(BILLER_ID_MIN, BILLER_ID_MAX) if number not in billers)
 
 
 def _known_currency(currency: str) -> None:

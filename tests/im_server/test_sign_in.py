@@ -11,7 +11,7 @@ import pytest
 from im_protocol import codes
 from im_protocol.packets import Hello, SignIn, Type
 from im_server import throttle
-from im_server.cli import member_command
+from im_server.cli import set_password
 from im_server.known_devices import DEVICES_PER_MEMBER_MAX
 from im_server.store.database import open_database
 from im_server.store.models import Device, KnownDevice
@@ -166,7 +166,7 @@ def test_new_password_ends_the_quick_way_in(lab: Lab) -> None:
     server = lab.server()
     device = os.urandom(16)
     lab.client(server, A, device=device).close()
-    member_command(lab.folder, ["password", str(A)], b"another one")
+    set_password(lab.folder, A, "another one")
     client = lab.client(server)
     assert body_of(client.sign_in(A, PASSWORD, device=device)).code == codes.WRONG_PASSWORD
     assert client.sign_in(A, "another one", device=device).type == Type.SIGNED_IN
@@ -227,7 +227,7 @@ def test_sign_out_closes_the_connection(lab: Lab) -> None:
 def test_changed_password_is_in_force_at_once(lab: Lab) -> None:
     server = lab.server()
     lab.client(server, A)
-    member_command(lab.folder, ["password", str(A)], b"another one")
+    set_password(lab.folder, A, "another one")
     client = lab.client(server)
     assert body_of(client.sign_in(A, PASSWORD)).code == codes.WRONG_PASSWORD
     assert client.sign_in(A, "another one").type == Type.SIGNED_IN
