@@ -64,7 +64,7 @@ class Person:
     """A real client without a window, on a profile of its own."""
 
     def __init__(self, town: Town, member_id: int, folder: Path) -> None:
-        found = invite(town.folder, "127.0.0.1", town.port)
+        found = invite(town.folder, ["127.0.0.1"], town.port)
         server = KnownServer("127.0.0.1", town.port, "", found.tls_pin.hex(), found.payment_fingerprint.hex())
         profile = Profile(folder)
         self.client = Client(profile, Options(), HASTY)
@@ -146,7 +146,7 @@ class Shell:
 
     def __init__(self, town: Town, member_id: int, home: Path) -> None:
         self.home = home
-        link = invite(town.folder, "127.0.0.1", town.port).link()
+        link = invite(town.folder, ["127.0.0.1"], town.port).link()
         self._line = [
             *(sys.executable, "-m", "desktop_client.cli", "--invite", link, "--as", str(member_id), "--json")
         ]
