@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import sys
 import tkinter
-from itertools import count
+from itertools import count, pairwise
 from tkinter.font import Font
 from typing import TYPE_CHECKING, Any, Literal
 
+from desktop_client.widgets import links
 from desktop_client.widgets.layout import Layout, Run, TextLine, lay_out
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
+    from desktop_client.widgets.links import Link
 
 Anchor = Literal["nw", "n", "ne", "w", "center", "e", "sw", "s", "se"]
 Justify = Literal["left", "center", "right"]
@@ -95,7 +97,9 @@ class Block:
         self.line = metrics(font).line
         self.width = layout.width
         self.height = max(1, len(layout.lines)) * self.line
-        self._ui, self._font, self._color = ui, font, color
+        self.color = color
+        self.links: tuple[Link, ...] = ()
+        self._ui, self._font = ui, font
         self._indents = [0] * len(layout.lines)
         self._origin = (0.0, 0.0)
         self._first = (0.0, 0.0)
@@ -111,7 +115,7 @@ class Block:
             free = self.width - line.width
             right = justify == "right" or (justify == "left" and line.right)
             self._indents[n] = free if right else free // 2 if justify == "center" else 0
-        if self.layout.simple and justify == "left":
+        if self.layout.simple and justify == "left" and not self.links:
             shown = "\n".join(line.runs[0].shown if line.runs else "" for line in self.layout.lines)
             self._letters(x, y, shown)
             return
@@ -123,17 +127,41 @@ class Block:
 
     def _run(self, run: Run, x: float, y: float) -> None:
         if run.kind == "text":
-            self._letters(x, y, run.shown)
+            self._letters_and_links(run, x, y)
             return
         picture = self._ui.paint.sign(run.shown, run.width - max(1, run.width // 9), run.grey)
         self.pictures.append(picture)
         x, y = x + run.width / 2, y + self.line / 2
         self.ids.append(self.canvas.create_image(x, y, image=picture, anchor="center", tags=self.tag))
 
-    def _letters(self, x: float, y: float, shown: str) -> None:
+    def _letters(self, x: float, y: float, shown: str, color: str = "") -> None:
+        color = color or self.color
         self.ids.append(
-            self.canvas.create_text(x, y, text=shown, font=self._font, fill=self._color, anchor="nw", tags=self.tag)
+            self.canvas.create_text(x, y, text=shown, font=self._font, fill=color, anchor="nw", tags=self.tag)
         )
+
+    def _letters_and_links(self, run: Run, x: float, y: float) -> None:
+        """The letters of a run; those of a link have its colour and a line under them."""
+        inside = [link for link in self.links if link.start < run.end and link.end > run.start]
+        if not inside:
+            self._letters(x, y, run.shown)
+            return
+        color = self.color if self.color == self._ui.c.on_own_bubble else self._ui.c.accent_text
+        if run.cells:
+            self._letters(x, y, run.shown)
+        else:
+            edges = sorted({run.start, run.end, *(min(max(e, run.start), run.end) for k in inside for e in k[:2])})
+            for a, b in pairwise(edges):
+                before = self._measure(run.shown[: a - run.start])
+                linked = any(link.start <= a < link.end for link in inside)
+                self._letters(x + before, y, run.shown[a - run.start : b - run.start], color if linked else "")
+        for link in inside:
+            for left, right in self._spans(run, link.start, link.end):
+                at, low = x - run.x, y + self.line - max(1, self.line // 10)
+                self.ids.append(self.canvas.create_line(at + left, low, at + right, low, fill=color, tags=self.tag))
+
+    def _measure(self, shown: str) -> int:
+        return metrics(self._font).measure(shown) if shown else 0
 
     # -- places
 
@@ -193,6 +221,13 @@ class Block:
                 high = middle - 1
         return run.start + min(low, run.end - run.start)
 
+    def link_at(self, x: float, y: float) -> str:
+        """The target of the link under a place of the canvas; empty where there is none."""
+        for link in self.links:
+            if any(a <= x < c and b <= y < d for a, b, c, d in self.boxes(link.start, link.end)):
+                return link.target
+        return ""
+
     def boxes(self, start: int, end: int) -> list[tuple[float, float, float, float]]:
         """The rectangles that a part of the text covers, in canvas coordinates."""
         left, top = self.origin()
@@ -245,6 +280,7 @@ def draw_text(
     lines_max: int = 0,
     justify: Justify = "left",
     tags: str = "",
+    with_links: bool = False,
 ) -> Block:
     """Draw a text. `width` in device pixels is where its lines break (0: nowhere); with `lines_max` 1 it is one line
     that ends in three dots where it does not fit. The canvas remembers the text in `raw`, if it has one.
@@ -253,6 +289,8 @@ def draw_text(
         text = one_line(text[:LINE_CHARS_MAX])
     chosen = ui.font(font)
     block = Block(canvas, ui, text_layout(chosen, text, max(width, 0), lines_max), chosen, color)
+    if with_links:
+        block.links = links.find(block.text)
     left, top = x, y
     if anchor in ("n", "center", "s"):
         left -= block.width / 2

@@ -43,7 +43,7 @@ def draw_bubble(pen: Pen, entry: Bubble, top: int, width: int, hooks: Hooks) -> 
     ui, px, c = pen.ui, pen.ui.px, pen.ui.c
     room = max(min(px(BUBBLE_WIDTH_MAX), width - 2 * px(LEFT) - 2 * px(BUBBLE_PAD_X)), px(60))
     color = c.on_own_bubble if entry.own else c.text
-    tag = pen.text(0, 0, entry.text, "body", color, width=room, lines_max=FOLD_LINES)
+    tag = pen.text(0, 0, entry.text, "body", color, width=room, lines_max=FOLD_LINES, with_links=True)
     block = pen.blocks[tag]
     wide = max(block.width, px(8)) + 2 * px(BUBBLE_PAD_X)
     high = max(block.height + 2 * px(BUBBLE_PAD_Y), px(AVATAR + 4))
@@ -83,7 +83,7 @@ def _draw_status(pen: Pen, entry: Bubble, top: int, width: int) -> int:
     at = width - px(LEFT) if entry.own else px(LEFT)
     status = pen.text(
         at, top + px(3), entry.status, "tiny", tone,
-        anchor=anchor, width=width - 2 * px(LEFT), lines_max=STATUS_LINES_MAX,
+        anchor=anchor, width=width - 2 * px(LEFT), lines_max=STATUS_LINES_MAX, copied=False,
     )  # fmt: skip
     return px(3) + pen.height_of(status)
 

@@ -67,7 +67,8 @@ class CardPen:
         """A text at the height where the card has come to; a long one is cut, and remembered as such."""
         item = self.pen.text(
             x, self.y, text, font, color,
-            anchor="ne" if right else "nw", width=width, lines_max=lines_max, justify="right" if right else "left",
+            anchor="ne" if right else "nw", width=width, lines_max=lines_max, with_links=True,
+            justify="right" if right else "left",
         )  # fmt: skip
         self.cut = self.cut or self.pen.is_cut(item)
         return item

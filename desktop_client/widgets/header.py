@@ -13,6 +13,7 @@ from desktop_client.widgets.contact import Face, avatar
 from desktop_client.widgets.field import Field
 from desktop_client.widgets.focus import has_focus
 from desktop_client.widgets.menu import Menu
+from desktop_client.widgets.selecting import Selecting
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -48,6 +49,7 @@ class RosterHeader(tkinter.Canvas):
         self._me: Me | None = None
         self._texts: list[Block] = []  # they hold the pictures of their emoji
         self.raw: dict[int, str] = {}
+        self.selecting = Selecting(self, ui, lambda: [((0, n), block) for n, block in enumerate(self._texts[2:])])
         self.search = Field(
             self,
             ui,

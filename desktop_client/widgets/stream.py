@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 from desktop_client.presenters.views import Bubble, Card, Entry, FormCard, TimeMark
 from desktop_client.widgets import bubble, cards, form
 from desktop_client.widgets.focus import focus_path
+from desktop_client.widgets.pill import Pill
+from desktop_client.widgets.selecting import Selecting
 from desktop_client.widgets.virtual import Pen, VirtualList, bind_wheel
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
 Submit = Callable[[str, dict[str, str]], None]
+EDGE_STEP = 24  # design pixels that the stream moves on while a selection is dragged over its edge
 LINE_CHARS = 34  # of a bubble, only to guess a height before it is drawn
 
 
@@ -28,6 +31,10 @@ class Stream(VirtualList):
         self._on_form = on_form
         self._entries: list[Entry] = []
         self._forms: dict[str, form.FormState] = {}
+        self.selecting = Selecting(self.canvas, ui, self.selectable)
+        self.selecting.text_of = lambda index: text_of(self._entries[index])
+        self.selecting.on_edge = lambda direction: self.scroll(direction * ui.px(EDGE_STEP))
+        self.selecting.more = self._more
         for key, step in (("Up", -56), ("Down", 56), ("Prior", -300), ("Next", 300)):
             self.canvas.bind(f"<{key}>", partial(self._on_arrow, ui.px(step)))
         self.canvas.bind("<End>", lambda _e: self.scroll_to_end())
@@ -36,6 +43,15 @@ class Stream(VirtualList):
         self.scroll(pixels)
         return "break"
 
+    def drawn_again(self) -> None:
+        self.selecting.paint()
+
+    def _more(self, place: tuple[int, int] | None) -> list[tuple[str, Callable[[], object]]]:
+        """What else can be done with an entry: the buttons that stand at it."""
+        pen = self._drawn.get(place[0]) if place else None
+        pills = [w for w in pen.widgets if isinstance(w, Pill) and w.enabled] if pen else []
+        return [(str(pill["text"]), pill.invoke) for pill in pills]
+
     def entries(self) -> list[Entry]:
         return list(self._entries)
 
@@ -43,6 +59,7 @@ class Stream(VirtualList):
         """Show other entries: at the end, or where one was reading; the focus stays in the form where it was."""
         held, focus = self._held(), self._focused_field()
         self._entries = list(entries)
+        self.selecting.clear()
         alive = {key_of(entry) for entry in entries}
         self._forms = {key: state for key, state in self._forms.items() if key in alive}
         at = self._index(held[0]) if held is not None else -1
@@ -205,6 +222,15 @@ class Stream(VirtualList):
         pen = self._drawn.get(index)
         focus = focus_path(self)
         return bool(pen and focus and any(focus.startswith(str(widget)) for widget in pen.widgets))
+
+
+def text_of(entry: Entry) -> str:
+    """All that an entry says, for the clipboard."""
+    if isinstance(entry, Card):
+        return cards.card_text(entry)
+    if isinstance(entry, FormCard):
+        return "\n".join(part for part in (entry.title, entry.text, entry.error) if part)
+    return entry.text
 
 
 def key_of(entry: Entry) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from desktop_client.widgets.block import Block, draw_text, text_layout
 from desktop_client.widgets.layout import for_tk
+from desktop_client.widgets.selecting import Selecting
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -51,6 +52,7 @@ class Line(tkinter.Canvas):
         )
         self._ask_for_room()
         self.bind("<Configure>", self._on_size)
+        self.selecting = Selecting(self, ui, lambda: [((0, 0), self._block)] if self._block else [])
 
     def configure(self, cnf: Any = None, **options: Any) -> Any:
         """As a label's."""
@@ -101,6 +103,7 @@ class Line(tkinter.Canvas):
             kept["foreground"], anchor="n" if middle else "nw", width=max(1, wide) if wide > 1 else 0,
             lines_max=self._lines_max, justify="center" if middle else "left",
         )  # fmt: skip
+        self.selecting.paint()
 
 
 class Check(tkinter.Checkbutton):

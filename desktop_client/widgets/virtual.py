@@ -34,6 +34,7 @@ class Pen:
         self.widgets: list[tkinter.Widget] = []
         self.texts: list[str] = []
         self.blocks: dict[str, Block] = {}
+        self.selectable: list[Block] = []
         self._pictures: list[Any] = []
 
     def text(
@@ -48,15 +49,22 @@ class Pen:
         width: int = 0,
         lines_max: int = 0,
         justify: Justify = "left",
+        with_links: bool = False,
+        copied: bool = True,
     ) -> str:
-        """Draw a text; returns the tag of its items. `width` and `lines_max` as `draw_text` has them."""
+        """Draw a text; returns the tag of its items. `width`, `lines_max`, `with_links` as `draw_text` has them.
+
+        `copied`: it can be selected; what only tells about an entry, as its time, is not.
+        """
         block = draw_text(
             self.canvas, self.ui, x, y, text, font, color,
-            anchor=anchor, width=width, lines_max=lines_max, justify=justify,
+            anchor=anchor, width=width, lines_max=lines_max, justify=justify, with_links=with_links,
         )  # fmt: skip
         self.ids.extend(block.ids)
         self.texts.append(text)
         self.blocks[block.tag] = block
+        if copied:
+            self.selectable.append(block)
         return block.tag
 
     def letter(self, x: float, y: float, letter: str, font: str, color: str) -> None:
@@ -102,6 +110,7 @@ class Pen:
         for widget in self.widgets:
             widget.destroy()
         self.ids, self.widgets, self._pictures, self.texts, self.blocks = [], [], [], [], {}
+        self.selectable = []
 
 
 class VirtualList(tkinter.Frame):
@@ -140,6 +149,14 @@ class VirtualList(tkinter.Frame):
         raise NotImplementedError
 
     # -- the public verbs
+
+    def selectable(self) -> list[tuple[tuple[int, int], Block]]:
+        """The texts that are drawn now and can be selected, in the order of reading."""
+        pens = sorted(self._drawn.items())
+        return [((index, n), block) for index, pen in pens for n, block in enumerate(pen.selectable)]
+
+    def drawn_again(self) -> None:
+        """Entries came into sight or changed; for what a subclass draws over them."""
 
     def drawn(self) -> dict[int, Pen]:
         """What exists at this moment: index to its pen."""
@@ -244,6 +261,7 @@ class VirtualList(tkinter.Frame):
         finally:
             self._busy = False
         self._order_focus()
+        self.drawn_again()
 
     def _pass(self) -> bool:
         """One round of drawing; true where a height differed from what was thought."""

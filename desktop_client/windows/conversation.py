@@ -19,9 +19,11 @@ from desktop_client.widgets.composer import Composer
 from desktop_client.widgets.contact import Face, avatar
 from desktop_client.widgets.layout import for_tk
 from desktop_client.widgets.pill import Pill
+from desktop_client.widgets.selecting import Selecting
 from desktop_client.widgets.stream import Stream
 from desktop_client.widgets.text import Line, RuleLine
 from desktop_client.windows.base import BaseWindow, nothing, while_open
+from desktop_client.windows.link import LinkWindow
 from desktop_client.windows.reader import ReaderWindow
 from host.text import one_line
 from im_protocol.limits import PAYMENT_ID
@@ -54,7 +56,7 @@ class ConversationWindow(BaseWindow):
         self._entries: list[Entry] = []
         self._banner: tuple[str, Tone] = ("", "muted")
         self._draft = ""
-        self._reader: ReaderWindow | None = None
+        self._opened: list[BaseWindow] = []  # windows that go with this one
         self._texts: list[Block] = []  # of the head; they hold the pictures of their emoji
         super().__init__(ui, _("BillBuddy"), SIZE, MINIMUM)
         self.open()
@@ -132,6 +134,7 @@ class ConversationWindow(BaseWindow):
         w.head = tkinter.Canvas(top, height=ui.px(HEAD), bd=0, highlightthickness=0, background=ui.c.window)
         w.head.pack(side="top", fill="x")
         w.head.bind("<Configure>", lambda _e: self._draw_head())
+        w.head_selecting = Selecting(w.head, ui, lambda: [((0, n), block) for n, block in enumerate(self._texts)])
         w.check_bill = None
         if self.kind == "biller":
             w.check_bill = Pill(
@@ -161,6 +164,7 @@ class ConversationWindow(BaseWindow):
         )
         w.stream = Stream(top, ui, hooks, lambda key, values: self.on_form(key, values))
         w.stream.on_moved = self.seen
+        w.stream.selecting.on_link = self._ask_link
         w.stream.pack(side="top", fill="both", expand=True)
         top.bind("<Escape>", lambda _e: self.on_delete())
 
@@ -200,15 +204,25 @@ class ConversationWindow(BaseWindow):
         self.on_close()
 
     def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
+        for window in self._opened:
+            window.close()
         super().close()
 
     def _show_all(self, text: str) -> None:
         """A folded text whole, in a window of its own that scrolls; another one takes its place."""
-        if self._reader is not None:
-            self._reader.close()
-        self._reader = ReaderWindow(self.ui, self._head.name, text, over=self.top)
+        reader = ReaderWindow(self.ui, self._head.name, text, over=self.top)
+        reader.widgets.view.selecting.on_link = self._ask_link
+        self._keep_one(reader)
+
+    def _ask_link(self, target: str) -> None:
+        self._keep_one(LinkWindow(self.ui, target, over=self.top))
+
+    def _keep_one(self, window: BaseWindow) -> None:
+        """Close an earlier window of the kind."""
+        for old in self._opened:
+            if type(old) is type(window):
+                old.close()
+        self._opened = [*(old for old in self._opened if old.is_open()), window]
 
     def _first_focus(self) -> None:
         w = self.widgets
@@ -225,11 +239,10 @@ class ConversationWindow(BaseWindow):
         face = Face(head.contact_id, head.name, head.kind, head.icon, head.dot if self.kind == "member" else "none")
         self._avatar, letter = avatar(ui, face, px(AVATAR), c.window)
         canvas.create_image(px(16), px(11), image=self._avatar, anchor="nw")
-        self._texts = []
         if letter:
             middle = px(11) + px(AVATAR) / 2
             x = px(5) + middle
-            self._texts = [draw_text(canvas, ui, x, middle, letter, "avatar", ON_AVATAR, anchor="center")]
+            self._letter = draw_text(canvas, ui, x, middle, letter, "avatar", ON_AVATAR, anchor="center")
         right = width - px(16)
         if w.check_bill is not None:
             right -= w.check_bill.needed_width()
@@ -257,7 +270,7 @@ class ConversationWindow(BaseWindow):
             canvas, ui, px(TEXT_LEFT), px(40), head.detail, "small", c.muted,
             anchor="w", width=max(1, room), lines_max=1,
         )  # fmt: skip
-        self._texts += [name, detail]
+        self._texts = [name, detail]
 
 
 def main(arguments: list[str]) -> None:

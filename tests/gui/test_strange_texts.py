@@ -95,7 +95,7 @@ def test_a_long_message_is_folded_and_can_be_read_to_its_end(desk: Desk) -> None
     assert chat.shows("line 3") and not chat.shows("line 599")
     assert chat.window.widgets.stream._tops[-1] < 600
     chat.click_card_button("show_all")
-    reader = desk.hold(chat.window._reader)
+    reader = desk.hold(chat.window._opened[0])
     assert reader.shows("line 3")
     reader.window.widgets.view.scroll_to_end()
     assert reader.shows("line 599")
@@ -111,7 +111,7 @@ def test_a_folded_card_shows_all_that_it_says(desk: Desk) -> None:
     assert bill.shows("Line 29 电费") and bill.window.widgets.stream._tops[-1] < 1_400
     assert not bill.shows("Line 299 电费")
     bill.click_card_button("show_all")
-    reader = desk.hold(bill.window._reader)
+    reader = desk.hold(bill.window._opened[0])
     reader.window.widgets.view.scroll_to_end()
     assert reader.shows("Line 299 电费: ¥ 299.00")
 
