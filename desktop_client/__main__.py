@@ -17,6 +17,7 @@ from desktop_client.i18n import _, set_language, system_language
 if TYPE_CHECKING:
     from desktop_client.presenters.app import Application
     from desktop_client.profile import Profile
+    from desktop_client.single import First
     from desktop_client.windows.application import TkWindows
 
 PASSWORD_VARIABLE = "BILLBUDDY_PASSWORD"
@@ -79,17 +80,35 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING)
     set_language(options.lang or system_language())
-    from desktop_client.profile import Profile, ProfileError
+    from desktop_client.profile import Profile, ProfileError, default_folder
+    from desktop_client.single import claim
 
     try:
         profile = Profile(options.home)
         set_language(options.lang or profile.setting("lang") or system_language())
-        windows, application = open_application(options, profile)
+        first = claim(profile.folder)
     except ProfileError as error:
-        return _stop(str(error))
+        return _stop(str(error), in_window=True)
+    except TimeoutError:
+        text = _("BillBuddy is open already with this profile, but it does not answer. End it first.")
+        return _stop(text, in_window=True)
+    except OSError as error:
+        return _stop(f"{options.home or default_folder()}: {error}", in_window=True)
+    if first is None:
+        return 0  # the window that is open already has come forward
+    try:
+        return _run(options, profile, first)
+    finally:
+        first.close()
+
+
+def _run(options: argparse.Namespace, profile: Profile, first: First) -> int:
+    try:
+        windows, application = open_application(options, profile)
     except tkinter.TclError as error:
         logging.getLogger(__name__).debug("Tk says: %s", error)
         return _stop(_("There is no display to open a window on. billbuddy-cli is the same client without a window."))
+    first.listen(lambda: windows.call_soon(windows.come_forward))
     password = os.environ.pop(PASSWORD_VARIABLE, "") if options.member else ""
     try:
         application.start(password)
@@ -108,8 +127,13 @@ def _number(text: str) -> float:
         return 0.0
 
 
-def _stop(sentence: str) -> int:
+def _stop(sentence: str, *, in_window: bool = False) -> int:
+    """Says why the program cannot start: whoever started it from a menu sees no terminal."""
     sys.stderr.write(f"billbuddy: {sentence}\n")
+    if in_window:
+        from desktop_client.windows.notice import show_alone
+
+        show_alone(sentence)
     return 1
 
 

@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from desktop_client.config import Timings
-from desktop_client.events import EventBus
+from desktop_client.events import EventBus, Noticed, SessionReady
 from desktop_client.history import History
-from desktop_client.i18n import language
+from desktop_client.i18n import _, language
 from desktop_client.inbox import Inbox
+from desktop_client.mending import NO_STORE, Damage, StoreError, open_store
 from desktop_client.messages import Messages, MessageStore
 from desktop_client.outbox import Outbox
 from desktop_client.payments import Payments
@@ -20,7 +21,6 @@ from desktop_client.profile import KnownServer, Profile
 from desktop_client.roster import RosterModel
 from desktop_client.sealer import Sealer
 from desktop_client.session import Credentials, Session
-from desktop_client.store import Store
 from desktop_client.transport import KEY_CHANGED, Down, Target, Transport, Up
 from desktop_client.untold import Untold
 from im_protocol.packets import Refusal, SignedIn
@@ -85,7 +85,15 @@ class Client:
 
         def on_answer(result: SignedIn | Refusal) -> None:
             if isinstance(result, SignedIn):
-                self._open_member(server, member_id).signed_in(result)
+                try:
+                    member = self._open_member(server, member_id)
+                except StoreError as error:
+                    self.session.sign_out()
+                    done(Refusal(NO_STORE, str(error)))
+                    return
+                member.signed_in(result)
+                if member.damage is not None:
+                    self._mend(member, member.damage)
             else:
                 self.session.sign_out()
             done(result)
@@ -119,6 +127,26 @@ class Client:
         self.member = Member(self, server, member_id)
         return self.member
 
+    def _mend(self, member: Member, damage: Damage) -> None:
+        """Says what was damaged and asks the server for what it knows; messages come again by themselves."""
+        text = _(
+            "What BillBuddy had stored on this device was damaged. It is kept as {name}. Messages and receipts come "
+            "again from the server."
+        ).format(name=damage.kept)
+        if not damage.whole:
+            text += " " + _(
+                "Payments that were still being decided may be missing: look at the receipts in the wallet before you "
+                "pay such a bill again."
+            )
+        self.bus.publish(Noticed(text))
+        cancel: list[Callable[[], None]] = []
+
+        def ask(_ready: SessionReady) -> None:
+            cancel[0]()
+            member.payments.fetch_receipts(lambda found: None)
+
+        cancel.append(member.bus.subscribe(SessionReady, ask))
+
     def _close_member(self) -> None:
         if self.member is not None:
             self.session.cancel_timers()
@@ -147,7 +175,7 @@ class Member:
         self.server = server
         self.name = str(member_id)
         self._chat_store = options.chat_store
-        self.store = Store(client.profile.member_folder(server, member_id))
+        self.store, self.damage = open_store(client.profile.member_folder(server, member_id))
         self.history = History(self.store)
         self.outbox = Outbox(self.store)
         self.bus = _MemberBus(client.bus)

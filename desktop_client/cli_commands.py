@@ -19,6 +19,7 @@ from desktop_client.cli_offline import write_receipt
 from desktop_client.cli_pay import check_arguments, pay, payment_status
 from desktop_client.cli_runner import LiveMessages, Runner, failure_of
 from desktop_client.cli_stake import Stake
+from desktop_client.events import Noticed
 from desktop_client.i18n import _, language
 from desktop_client.outcomes import NOTHING_SENT
 from desktop_client.profile import KnownServer, Profile
@@ -49,6 +50,7 @@ def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal
     """Signs in, runs the command, signs out."""
     with device_slot(profile.folder) as device:
         client = Client(profile, Options(lang=language(), device=device, watching=False, chat_store=LiveMessages()))
+        client.bus.subscribe(Noticed, lambda event: terminal.say(event.text))
         runner = Runner(client, terminal, options, stake)
         try:
             _sign_in(runner, profile)

@@ -67,9 +67,12 @@ def receipt_save(options: argparse.Namespace, profile: Profile) -> Result | None
     except ValueError:
         return None
     from desktop_client.history import History
-    from desktop_client.store import Store
+    from desktop_client.mending import StoreError, open_store
 
-    store = Store(profile.member_folder(server, member_id))
+    try:
+        store, _damage = open_store(profile.member_folder(server, member_id))
+    except StoreError:
+        return None
     try:
         found = History(store).find_receipt(options.id)
     finally:

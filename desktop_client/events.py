@@ -78,6 +78,13 @@ class OverviewChanged:
 
 
 @dataclass(frozen=True)
+class Noticed:
+    """Something of this device that the person has to know, in a sentence; it stays until it is closed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class PaymentNoticed:
     """The subsystem says that bills or balance changed."""
 

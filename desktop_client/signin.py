@@ -9,6 +9,7 @@ from typing import Literal
 
 from desktop_client.app import NO_ROOT, Client
 from desktop_client.config import Address, parse_address, parse_member_id
+from desktop_client.events import Noticed
 from desktop_client.i18n import _
 from desktop_client.profile import KnownServer
 from desktop_client.transport import KEY_CHANGED, Down, Target, Up
@@ -120,7 +121,11 @@ class SignInFlow:
             if isinstance(result, Refusal):
                 done(self._problem(result, server))
                 return
-            self._client.profile.signed_in(self._client.profile.trust(server), member_id, remember)
+            try:
+                self._client.profile.signed_in(self._client.profile.trust(server), member_id, remember)
+            except OSError as error:
+                text = _("Settings and known servers cannot be stored on this device: {why}")
+                self._client.bus.publish(Noticed(text.format(why=error.strerror or error)))
             done(result)
 
         self._client.sign_in(server, member_id, password, on_result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from desktop_client.i18n import _, language, ngettext
+from desktop_client.mending import NO_STORE
 from desktop_client.outcomes import NEVER_ARRIVED, REUSED
 from desktop_client.sealer import PAYMENT_KEY_CHANGED
 from desktop_client.session import NOT_CONNECTED, TIMED_OUT
@@ -29,6 +30,7 @@ def problem(code: str, message: str = "", address: str = "") -> str:
         codes.BAD_SEAL: _("The payment service could not open the order. Nothing was charged."),
         PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Nothing was sent. Ask your operator."),
         NOT_CONNECTED: _("There is no connection to the server. Nothing was sent."),
+        NO_STORE: _("Nothing can be stored on this device, so you were not signed in: {why}").format(why=message),
         NEVER_ARRIVED: _("The order never reached the payment service. No money moved."),
         REUSED: _("This payment id stands for another order. No money moved for this one."),
     }

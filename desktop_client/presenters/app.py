@@ -7,7 +7,8 @@ from pathlib import Path
 
 from desktop_client.app import Client, Options
 from desktop_client.config import Timings
-from desktop_client.events import SessionEnded
+from desktop_client.events import Noticed, SessionEnded
+from desktop_client.i18n import _
 from desktop_client.presenters.chat import ChatPresenter
 from desktop_client.presenters.login import LoginPresenter
 from desktop_client.presenters.payment import BillPresenter
@@ -41,11 +42,19 @@ class Application:
         self._stopped = False
         self._pulse = Pulse(self.client, windows)
         self.client.bus.subscribe(SessionEnded, self._on_ended)
+        self.client.bus.subscribe(Noticed, lambda event: self.windows.notice(event.text))
 
     def start(self, password: str = "") -> None:
         """Shows the login window; with a password (of scripts and demonstrations) it signs in by itself."""
         self._show_login()
         self._pulse.start()
+        aside = self.client.profile.set_aside
+        if aside is not None:
+            text = _(
+                "The file of settings and known servers was damaged. It is kept as {name}. What could be read of it is "
+                "here; a server that is missing has to be trusted anew."
+            )
+            self.windows.notice(text.format(name=aside))
         options = self.client.options
         if password and self.login is not None:
             member = options.member_id or self.client.profile.last_member

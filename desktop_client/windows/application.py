@@ -20,6 +20,7 @@ from desktop_client.windows.base import BaseWindow, make_root, nothing
 if TYPE_CHECKING:
     from desktop_client.windows.conversation import ConversationWindow
     from desktop_client.windows.login import LoginWindow
+    from desktop_client.windows.notice import NoticeWindow
     from desktop_client.windows.pay_sheet import PaySheetWindow
     from desktop_client.windows.roster import RosterWindow
     from desktop_client.windows.trust import TrustWindow
@@ -48,9 +49,11 @@ class TkWindows:
         self.on_scale: Callable[[float], None] = nothing
         self._open: list[BaseWindow] = []
         self._roster: RosterWindow | None = None
+        self._notice: NoticeWindow | None = None
         self._work: deque[Callable[[], None]] = deque()
         self._ended = False
         self._pipe_lock = threading.Lock()  # guards _pipe, which other threads write to
+        self.root.protocol("WM_DELETE_WINDOW", lambda: self.on_quit())
         self._watch_work()
 
     # -- Windows
@@ -72,6 +75,8 @@ class TkWindows:
 
         window = self._roster = self._keep(RosterWindow(self.ui))
         self._place_roster(window)
+        if self._notice is not None and self._notice.is_open():
+            self._notice.go_over(window.top)
         window.on_quit = lambda: self.on_quit()
         window.on_theme = self._use_theme
         window.on_scale = self._use_scale
@@ -93,6 +98,21 @@ class TkWindows:
 
         over = parent.top if isinstance(parent, BaseWindow) and parent.is_open() else None
         return self._keep(PaySheetWindow(self.ui, over))
+
+    def notice(self, text: str) -> None:
+        """Something that the person has to know; several are one window."""
+        from desktop_client.windows.notice import NoticeWindow
+
+        if self._notice is None or not self._notice.is_open():
+            self._notice = self._keep(NoticeWindow(self.ui, self._topmost()))
+        self._notice.add(text)
+
+    def come_forward(self) -> None:
+        """Somebody started the program a second time: show the main window that there is."""
+        windows = self.open_windows()
+        if windows:
+            (self._roster if self._roster in windows else windows[0]).open()
+            windows[-1].top.lift()
 
     def call_soon(self, work: Callable[[], None]) -> None:
         """Run `work` on the Tk thread. May be called from any thread."""

@@ -40,6 +40,7 @@ class BaseWindow:
         self._title = title
         self._unread = 0
         self._asked = False
+        self._over: tkinter.Misc | None = None
         self._covered = False
         self.top.title(title)
         self._minimum = minimum
@@ -127,6 +128,15 @@ class BaseWindow:
         else:
             left, top, wide, high = over.winfo_rootx(), over.winfo_rooty(), over.winfo_width(), over.winfo_height()
         self.place(left + (wide - self._size[0]) // 2, top + (high - self._size[1]) // 2)
+
+    def stay_over(self, parent: tkinter.Misc | None) -> None:
+        """Keep this window over another, also where no window manager does it."""
+        if parent is None or parent is self._over or not parent.winfo_viewable():
+            return
+        self._over = parent
+        self.top.transient(parent)  # type: ignore[call-overload]
+        for event in ("<FocusIn>", "<ButtonPress>"):
+            parent.bind(event, lambda _e: self.top.lift() if self.is_open() else None, add=True)
 
     def open(self) -> None:
         """Show the window and give it the focus."""

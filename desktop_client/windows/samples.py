@@ -28,6 +28,7 @@ from desktop_client.widgets.contact import Face
 from desktop_client.windows.base import BaseWindow, make_root
 from desktop_client.windows.conversation import ConversationWindow
 from desktop_client.windows.login import LoginWindow
+from desktop_client.windows.notice import NoticeWindow
 from desktop_client.windows.pay_sheet import PaySheetWindow
 from desktop_client.windows.roster import RosterWindow
 from desktop_client.windows.trust import TrustWindow
@@ -64,6 +65,12 @@ def key_changed(ui: Ui) -> TrustWindow:
     old = ("river", "candle", "orbit", "maple", "seven", "harbor")
     new = ("copper", "lemon", "garden", "winter", "north", "paper")
     window.show_key_changed("Dorm 7", "192.0.2.10", old, new)
+    return window
+
+
+def notice(ui: Ui) -> NoticeWindow:
+    window = NoticeWindow(ui)
+    window.add(_("Settings and known servers cannot be stored on this device: {why}").format(why="No space left"))
     return window
 
 
@@ -286,6 +293,7 @@ SCREENS: dict[str, Callable[[Ui], BaseWindow]] = {
     "login_error": login_error,
     "trust": trust,
     "key_changed": key_changed,
+    "notice": notice,
     "roster": roster,
     "roster_recent": roster_recent,
     "bill": bill,

@@ -68,6 +68,7 @@ class TrustWindow(BaseWindow):
         self.resize((self.ui.px(size[0]), self.ui.px(size[1])))
         self.rebuild()
         self._fit_height()
+        self.stay_over(self._parent)
         self.center(self._parent if self._parent is not None and self._parent.winfo_viewable() else None)
         self.open()
 

@@ -89,6 +89,9 @@ class FakeWindows:
     def pay_sheet(self, parent: Any) -> Any:
         return self._open("pay_sheet", Recorder())
 
+    def notice(self, text: str) -> None:
+        self.opened.setdefault("notice", []).append(text)
+
     def last(self, kind: str) -> Any:
         return self.opened[kind][-1]
 
