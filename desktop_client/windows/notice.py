@@ -51,7 +51,8 @@ class NoticeWindow(BaseWindow):
         body.pack(fill="both", expand=True, padx=ui.px(SIDE), pady=ui.px(20))
         w.close = Pill(body, ui, _("Close"), self.on_delete, action="close", pad=22)
         w.close.pack(side="bottom", anchor="e", pady=(ui.px(14), 0))
-        w.sign = tkinter.Label(body, image=ui.paint.icon("warning", ui.px(28), ui.c.warning), bd=0, background=ui.c.window)
+        sign = ui.paint.icon("warning", ui.px(28), ui.c.warning)
+        w.sign = tkinter.Label(body, image=sign, bd=0, background=ui.c.window)
         w.sign.pack(anchor="w", pady=(0, ui.px(8)))
         Line(body, ui, _("Please note"), font="heading").pack(fill="x", pady=(0, ui.px(8)))
         for text in self._texts:

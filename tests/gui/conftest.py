@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -85,6 +86,7 @@ def desk(display: str) -> Iterator[Desk]:
     windows.root.update()
     windows.destroy()
     tkinter._default_root = None  # type: ignore[attr-defined]
+    gc.collect()  # here: Tk's objects must not be let go by a thread of a later test's server
     set_language("en")
     if errors:
         raise errors[0]
