@@ -19,6 +19,9 @@ except ImportError:  # Windows has no fcntl; msvcrt locks instead
     fcntl = None  # type: ignore[assignment]
 
 
+PATH_BYTES_MAX = 440  # SQLite opens no path over 512 bytes; "/payment/payment.db-journal" and the like come behind
+
+
 class ServerFacts(msgspec.Struct):
     """server.json: what the invite link and the next start need to know."""
 
@@ -46,6 +49,11 @@ class DataFolder:
 
     def prepare(self) -> None:
         """Make the folders. Raises StartError with what to do when that cannot be done."""
+        if (size := len(os.fsencode(self.path))) > PATH_BYTES_MAX:
+            raise StartError(
+                f"The path of the data folder has {size} bytes, and the databases can open {PATH_BYTES_MAX} at most. "
+                "Choose a shorter one with --data."
+            )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             for folder in (self.tls, self.log, self.run):

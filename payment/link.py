@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from host.local_socket import connect_local
 from im_protocol import codec
 from im_protocol.codec import Frame
 from im_protocol.connection import FrameReader
@@ -127,13 +128,7 @@ def _connect(address: str) -> socket.socket:
         connection = socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS_MAX)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     else:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connection.settimeout(CONNECT_SECONDS_MAX)
-            connection.connect(address)
-        except BaseException:
-            connection.close()
-            raise
+        connection, _token = connect_local(Path(address), CONNECT_SECONDS_MAX)  # the link's token is in its LINK_HELLO
     connection.settimeout(None)
     return connection
 
