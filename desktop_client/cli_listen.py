@@ -17,6 +17,8 @@ from desktop_client.i18n import _
 from desktop_client.wording import presence_word, problem, went_back
 from payment.contract.messages import OverviewIs
 
+LOOK_SECONDS = 1.0  # how often it looks whether its reader is still there: a pipe tells that only who asks
+
 
 class Listener:
     """Turns the client's events into lines."""
@@ -66,28 +68,40 @@ class Listener:
 
 
 def listen(runner: Runner) -> Result:
-    """Prints events until it is interrupted or signed out."""
+    """Prints events until it is interrupted or signed out, or nobody reads them any more."""
     ended: list[SessionEnded] = []
+    try:
+        _print_events(runner, ended)
+    except KeyboardInterrupt:
+        ended.clear()
+    if ended:
+        raise Failure(REFUSED, ended[0].code, problem(ended[0].code, ended[0].message))
+    return None, [], DONE
+
+
+def _print_events(runner: Runner, ended: list[SessionEnded]) -> None:
     early: list[ChatChanged] = []  # came while the roster was loading
     bus = runner.client.bus
     cancel = bus.subscribe(ChatChanged, early.append)
     runner.load_roster()
     cancel()
     listener = Listener(runner)
-    bus.subscribe(ChatChanged, listener.on_chat)
-    bus.subscribe(RosterChanged, listener.on_presence)
-    bus.subscribe(PaymentNoticed, listener.on_payment_notice)
-    bus.subscribe(ConnectionChanged, lambda e: listener.emit("connection", e.state, state=e.state))
-    bus.subscribe(RecordsWentBack, lambda e: listener.emit("notice", went_back(e.what), text=went_back(e.what)))
-    bus.subscribe(SessionEnded, ended.append)
-    runner.member.payments.notice_pushes()
-    listener.emit("ready", _("Listening. Ctrl+C ends."), member_id=runner.member.member_id)
-    for event in early:
-        listener.on_chat(event)
-    listener.ask_for_notices()
+    cancels = [
+        bus.subscribe(ChatChanged, listener.on_chat),
+        bus.subscribe(RosterChanged, listener.on_presence),
+        bus.subscribe(PaymentNoticed, listener.on_payment_notice),
+        bus.subscribe(ConnectionChanged, lambda e: listener.emit("connection", e.state, state=e.state)),
+        bus.subscribe(RecordsWentBack, lambda e: listener.emit("notice", went_back(e.what), text=went_back(e.what))),
+        bus.subscribe(SessionEnded, ended.append),
+    ]
     try:
-        while not ended:
-            runner.turn(0.5)
-    except KeyboardInterrupt:
-        return None, [], DONE
-    raise Failure(REFUSED, ended[0].code, problem(ended[0].code, ended[0].message))
+        runner.member.payments.notice_pushes()
+        listener.emit("ready", _("Listening. Ctrl+C ends."), member_id=runner.member.member_id)
+        for event in early:
+            listener.on_chat(event)
+        listener.ask_for_notices()
+        while not ended and not runner.terminal.is_gone():
+            runner.turn(LOOK_SECONDS)
+    finally:
+        for cancel in cancels:  # that it signs out now is no event for anybody
+            cancel()

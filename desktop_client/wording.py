@@ -8,7 +8,7 @@ from desktop_client.i18n import _, language, ngettext
 from desktop_client.mending import NO_STORE
 from desktop_client.outcomes import NEVER_ARRIVED, REUSED
 from desktop_client.sealer import PAYMENT_KEY_CHANGED
-from desktop_client.session import NOT_CONNECTED, TIMED_OUT
+from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT
 from desktop_client.transport import KEY_CHANGED, LOST, NOT_A_SERVER, UNREACHABLE
 from im_protocol import codes
 from payment.contract.messages import Receipt
@@ -58,6 +58,7 @@ def cause(code: str, message: str = "", address: str = "") -> str:
         LOST: _("The connection to the server was lost."),
         NOT_CONNECTED: _("There is no connection to the server."),
         TIMED_OUT: _("The server does not answer."),
+        BAD_ANSWER: _("The server's answer cannot be read."),
     }
     return known.get(code) or message or _("Something went wrong ({code}).").format(code=code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from host.text import is_one_line
 from im_protocol import codes
 from im_protocol.codec import Frame, decode_request
 from im_protocol.errors import RemoteProtocolError
@@ -13,7 +14,7 @@ from im_server.store.members import save_signature
 
 def presence_set(core: Core, conn: Connection, frame: Frame) -> None:
     wanted = decode_request(frame, PresenceSet)
-    if not wanted.signature.isprintable():  # the rule that names have, too
+    if not is_one_line(wanted.signature):
         raise RemoteProtocolError(codes.BAD_BODY, "A signature has no control characters or line breaks.", fatal=False)
     member_id, signature = conn.member_id, wanted.signature
     core.sessions.set_presence(member_id, wanted.presence)

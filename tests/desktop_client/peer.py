@@ -27,6 +27,7 @@ from im_protocol.codec import Frame
 from im_protocol.connection import FrameReader
 from im_protocol.packets import Flag, Type
 from payment.contract import messages, sealing
+from tests.desktop_client.decoration import decorated
 from tests.desktop_client.subsystem import ELECTRICITY, WATER, Subsystem
 
 PASSWORD = "correct horse"
@@ -45,6 +46,7 @@ class Peer:
         self.payment_away = False
         self.cut_on_pay = ""  # "before" or "after" the subsystem has decided
         self.silent_types: set[int] = set()
+        self.decoration = ""  # is in every text that a person or the operator chose
         self.refusing: dict[int, list[packets.Refusal]] = {}  # by type: each is given once, then it is answered
         self.refuse_sign_in = ""
         self.mailboxes: dict[int, list[packets.SyncEntry]] = {LIN: [], WANG: []}
@@ -178,6 +180,7 @@ class _Connection:
                         tls.sendall(answer)
 
     def reply(self, frame: Frame, packet_type: Type, body: packets.Body | None) -> bytes:
+        body = decorated(body, self.peer.decoration)
         return codec.encode(packet_type, body, request_id=frame.request_id, flags=Flag.ANSWER)
 
     def refuse(self, frame: Frame, code: str) -> bytes:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from payment.contract import keys, messages, sealing
 from payment.contract.messages import Amount
 from payment.contract.receipts import sign_receipt
+from tests.desktop_client.decoration import decorated
 
 PIN = "123456"
 ELECTRICITY, WATER = 101, 102
@@ -38,6 +39,7 @@ class Subsystem:
         self.asked: list[messages.Request] = []
         self.notices: list[str] = []
         self.wrong_left = 3
+        self.decoration = ""  # is in every text that a person or the operator chose
 
     @property
     def root_bytes(self) -> bytes:
@@ -55,7 +57,7 @@ class Subsystem:
         """Raises SealError for what does not open."""
         envelope, sealer = sealing.open_request(self.opening, body, member_id)
         self.asked.append(envelope.request)
-        return sealer.seal(self.decide(envelope.request, member_id))
+        return sealer.seal(decorated(self.decide(envelope.request, member_id), self.decoration))
 
     def decide(self, request: messages.Request, member_id: int) -> messages.Answer:
         if isinstance(request, messages.Overview):
@@ -154,4 +156,5 @@ class Subsystem:
             refunded_transfer_no=0,
             chain_hash=hashlib.sha256(b"chain").digest(),
         )
+        receipt = decorated(receipt, self.decoration)
         return messages.Paid(sign_receipt(receipt, self.root), cny(self.balance), "Paid. No more is due.")
