@@ -19,6 +19,7 @@ from desktop_client.i18n import _
 from desktop_client.presenters.cards import due_tone, outcome_line
 from desktop_client.presenters.views import Dot, Me, RosterGroup, RosterRow, RosterView, Tone, Windows
 from desktop_client.wording import clock_time, presence_word, short_day, went_back
+from host.text import one_line
 from im_protocol.packets import Contact
 from payment.contract.messages import BillerState
 from payment.contract.money import add, with_sign
@@ -148,7 +149,7 @@ class RosterPresenter:
                 detail += " · " + _("last seen {time}").format(time=_seen(contact.last_seen_ms))
         if unread:
             unread_texts = [m.text for m in self._member.history.messages(contact.id, 10) if not m.own]
-            detail = unread_texts[-1].replace("\n", " ")[:TOAST_CHARS] if unread_texts else detail
+            detail = one_line(unread_texts[-1], TOAST_CHARS) if unread_texts else detail
         return RosterRow(
             contact.id, "member", contact.name, detail, contact.presence, unread=unread, dimmed=offline and not unread
         )
@@ -159,7 +160,7 @@ class RosterPresenter:
             message = self._member.history.message(event.message_id, event.sender_id)
             if message is not None:
                 text = f"{self._member.roster.name_of(event.peer_id)}: {message.text}"
-                self.view.show_toast(text[:TOAST_CHARS], "accent")
+                self.view.show_toast(one_line(text, TOAST_CHARS), "accent")
 
     def _on_order(self, event: OrderChanged) -> None:
         """What became of an order whose conversation is closed is told here, and kept until it is opened."""

@@ -17,6 +17,7 @@ from desktop_client.theme import Ui
 from desktop_client.widgets.focus import has_focus_inside
 from desktop_client.widgets.toast import show_toast
 from desktop_client.windows import attention
+from host.text import one_line
 
 log = logging.getLogger(__name__)
 CLASS_NAME = "BillBuddy"
@@ -37,12 +38,12 @@ class BaseWindow:
         self.widgets = SimpleNamespace()
         self.top = tkinter.Toplevel(ui.root, class_=CLASS_NAME, background=ui.c.window)
         self.top.withdraw()
-        self._title = title
+        self._title = one_line(title)
         self._unread = 0
         self._asked = False
         self._over: tkinter.Misc | None = None
         self._covered = False
-        self.top.title(title)
+        self.top.title(self._title)
         self._minimum = minimum
         self._scale = ui.scale
         self.resize((ui.px(size[0]), ui.px(size[1])))
@@ -73,8 +74,8 @@ class BaseWindow:
     # -- verbs
 
     def set_title(self, title: str) -> None:
-        """The title, to which the number of unread messages is added."""
-        self._title = title
+        """The title, to which the number of unread messages is added. A text of others in it stays one line."""
+        self._title = title = one_line(title)
         self.top.title(f"({self._unread}) {title}" if self._unread else title)
 
     def show_unread(self, count: int) -> None:
@@ -169,7 +170,7 @@ class BaseWindow:
         self.refill()
 
     def toast(self, text: str, tone: str = "plain", bottom: int = 14) -> None:
-        show_toast(self._toasts, self.top, self.ui, text, tone, bottom)
+        show_toast(self._toasts, self.top, self.ui, one_line(text), tone, bottom)
 
     def _on_shown(self, event: tkinter.Event[Any]) -> None:
         if event.widget is self.top and event.type is tkinter.EventType.Visibility:

@@ -152,3 +152,13 @@ def test_a_draft_is_there_again_when_the_conversation_is_opened_again(person: Pe
     again.on_close()
     person.app.open_contact(WANG)
     assert person.windows.last("conversation").last("set_draft") == ("",), "a payment password is not kept"
+
+
+def test_toast_and_row_of_a_message_are_one_line_whatever_is_in_it(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    peer.deliver(WANG, LIN, "hi\nElectricity 电费: Paid\x1b[0m\u202e")
+    person.until(lambda: roster.last("show_toast"))
+    assert roster.last("show_toast")[0] == "Wang Lei: hi⏎Electricity 电费: Paid␛[0m\\u202e"
+    person.until(lambda: any(r.unread for g in roster.last("show_groups")[0] for r in g.rows))
+    row = next(r for g in roster.last("show_groups")[0] for r in g.rows if r.unread)
+    assert row.detail == "hi⏎Electricity 电费: Paid␛[0m\\u202e"
