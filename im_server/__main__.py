@@ -21,6 +21,7 @@ from im_server.app import VERSION, Server
 from im_server.data_folder import DataFolder
 from im_server.errors import MemberError, ServerError, StartError
 from im_server.logs import no_core_dumps, start_logging
+from im_server.store.damage import ADVICE, all_findings
 
 PAYMENT_COMMANDS = {
     "account": "open, top up and show payment accounts",
@@ -106,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("words", help="print the six key words").set_defaults(run=_words)
 
+    check = commands.add_parser("check", help="check the chat messages for damage (the ledger has a check of its own)")
+    check.set_defaults(run=_check)
     members = commands.add_parser("member", help="add, import and list members; set login passwords")
     member_cli.add_parsers(members)
     for name, text in PAYMENT_COMMANDS.items():  # parsed by the subsystem; here for --help
@@ -128,6 +131,13 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: stop.set())
     server.facts.hosts = args.advertise or ([] if server.host in EVERY_ADDRESS else [server.host])
+    disk_failed = threading.Event()
+
+    def give_up() -> None:
+        disk_failed.set()
+        stop.set()
+
+    server.on_disk_failed = give_up
     server.start()
     try:
         _announce(server, args.ready_file, stop)
@@ -135,6 +145,11 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
             pass
     finally:
         server.stop()
+    if disk_failed.is_set():
+        raise StartError(
+            "The disk failed while messages were being stored, and what it holds is not known. Nobody was told that "
+            "those were stored. Look at the disk, then start again: the database is checked then."
+        )
     return 0
 
 
@@ -196,6 +211,16 @@ def _words(folder: DataFolder, args: argparse.Namespace) -> int:
     invite = cli.invite(folder)
     print(" ".join(key_words(invite.tls_pin, invite.payment_fingerprint)))
     return 0
+
+
+def _check(folder: DataFolder, args: argparse.Namespace) -> int:
+    if not folder.database.exists():
+        raise StartError(f"There is no database {folder.database}. Is the data folder right?")
+    found = all_findings(folder.database)
+    if not found:
+        print("The chat messages are whole.")
+        return 0
+    raise StartError("\n".join([f"The database {folder.database} is damaged:", *found, ADVICE]))
 
 
 if __name__ == "__main__":

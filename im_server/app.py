@@ -60,7 +60,9 @@ class Server:
         payment_argv: Sequence[str] | None = None,
     ) -> None:
         self.folder = folder
-        self.on_disk_failed: Callable[[], None] = lambda: None  # told once, by the writer thread: the server has to end
+        self.on_disk_failed: Callable[[], None] = lambda: (
+            None
+        )  # told once, by the writer thread: the server has to end
         self.settings = settings or Settings()
         folder.prepare()
         self._lock_file = _lock(folder)

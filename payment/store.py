@@ -33,6 +33,8 @@ PRAGMAS = {
     "temp_store": "memory",
 }
 BUSY_MS = 5_000
+WHOLE_BYTES_MAX = 64 * 2**20  # up to here every index is checked at each start, which takes about a second
+DAMAGED_ADVICE = "Put the newest backup of the whole data folder in its place. Nothing was changed in this one."
 KEYS_PER_QUERY = 64
 
 log = logging.getLogger("payment.store")
@@ -56,10 +58,14 @@ class Store:
             self.database.connect()
             self.connection: apsw.Connection = self.database.connection()
             self._cursor = self.connection.cursor()
+            self._refuse_damage()
             self._create()
         except (apsw.Error, PeeweeException) as error:
             self._give_up()
             reason = str(error) or type(error).__name__
+            causes = (error, error.__cause__, error.__context__)  # Peewee wraps what the first statement finds
+            if any(isinstance(cause, apsw.CorruptError | apsw.NotADBError) for cause in causes):
+                raise FolderError(f"the database {path} is damaged ({reason}). {DAMAGED_ADVICE}") from error
             raise FolderError(f"the database {path} cannot be opened: {reason}") from error
         except BaseException:
             self._give_up()
@@ -68,6 +74,19 @@ class Store:
     def _give_up(self) -> None:
         with suppress(apsw.Error, PeeweeException):  # the error that led here is the one to tell
             self.database.close()
+
+    def _refuse_damage(self) -> None:
+        """Raises FolderError for a file whose pages, or in one up to WHOLE_BYTES_MAX whose indexes, are not right, and
+        for a ledger with a hole. `ledger check` looks at everything else."""
+        whole = self.path.stat().st_size <= WHOLE_BYTES_MAX
+        found = self.one("PRAGMA integrity_check(1)" if whole else "PRAGMA quick_check(1)")
+        if found == ("ok",) and self.one("SELECT 1 FROM sqlite_master WHERE name = 'transfer'"):
+            count, last = self.one("SELECT count(*), coalesce(max(no), 0) FROM transfer") or (0, 0)
+            if count != last:
+                found = (f"the ledger has {count} transfers, and the last one is number {last}",)
+        if found != ("ok",):
+            reason = " ".join(str(found[0]).split()) if found else "its pages cannot be read"
+            raise FolderError(f"the database {self.path} is damaged ({reason}). {DAMAGED_ADVICE}")
 
     @staticmethod
     def _secure(path: Path) -> None:

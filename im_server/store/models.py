@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from peewee import BigIntegerField, BlobField, BooleanField, CharField, CompositeKey, Model
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def device_name_of(device_id: bytes) -> bytes:
@@ -106,8 +106,8 @@ class Message(Model):
     class Meta:
         table_name = "message"
         indexes = (
-            (("sender_id", "sender_sequence"), False),
-            (("receiver_id", "receiver_sequence"), False),
+            (("sender_id", "sender_sequence"), True),
+            (("receiver_id", "receiver_sequence"), True),
             (("sender_id", "message_id"), True),
         )
 

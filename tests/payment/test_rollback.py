@@ -11,6 +11,7 @@ import pytest
 
 from payment.contract.messages import Overview, OverviewIs, Paid, Receipt, SignedReceipt
 from payment.contract.receipts import verify_receipt
+from payment.errors import FolderError
 from tests.payment.house import ELECTRICITY, LIN, MOBILE, WANG, House
 
 
@@ -95,3 +96,35 @@ def test_receipt_numbers_end_in_four_signs_of_the_chain(copied: tuple[House, Pat
     assert number == f"BB{receipt.transfer_no:08d}"
     assert len(signs) == 4
     house.close()
+
+
+# ---- a damaged copy ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", range(1, 9))
+def test_damaged_database_is_refused_in_words_and_left_as_it_is(tmp_path: Path, page: int) -> None:
+    house = House(tmp_path / "house")
+    pay(house, ELECTRICITY)
+    house.close()
+    file = house.core.folder.database
+    content = bytearray(file.read_bytes())
+    content[page * 4_096 : (page + 1) * 4_096] = bytes(4_096)
+    file.write_bytes(content)
+    with pytest.raises(FolderError, match=r"is damaged .*backup"):
+        house.open()
+    assert file.read_bytes() == content
+
+
+def test_ledger_with_a_hole_is_refused(tmp_path: Path) -> None:
+    import apsw
+
+    house = House(tmp_path / "house")
+    pay(house, ELECTRICITY)
+    house.close()
+    connection = apsw.Connection(str(house.core.folder.database))
+    for (trigger,) in list(connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")):
+        connection.execute(f'DROP TRIGGER "{trigger}"')
+    connection.execute("DELETE FROM transfer WHERE no = 2")
+    connection.close()
+    with pytest.raises(FolderError, match="has 2 transfers, and the last one is number 3"):
+        house.open()
