@@ -11,12 +11,12 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from desktop_client.config import Timings
-from desktop_client.events import EventBus, SessionReady
+from desktop_client.events import EventBus, OrderChanged, SessionReady
 from desktop_client.history import History
 from desktop_client.outbox import Order, Outbox
 from desktop_client.outcomes import Outcome
@@ -34,6 +34,9 @@ from tests.faults.house import PIN, Desk, Due, House
 DAY_MS = 86_400_000
 START_MS = 1_800_000_000_000
 WRONG_PIN = "907153"
+GATHER_MS = 30
+TRIES_MAX = 3
+"""How often a member pays for one thing anew, under a new payment id, after each word that it was not paid."""
 
 
 class World:
@@ -96,10 +99,17 @@ class Faults:
 
 
 class Bank:
-    """The service on its folder; killed and started again at will."""
+    """The service on its folder; killed and started again at will.
 
-    def __init__(self, world: World, house: House, path: Path) -> None:
+    What arrives within `GATHER_MS` is one turn, and so one group, in any order: questions and orders mixed.
+    """
+
+    def __init__(self, world: World, house: House, path: Path, dice: random.Random) -> None:
         self.clock = Clock(world)
+        self.groups: Counter[int] = Counter()
+        self._world = world
+        self._dice = dice
+        self._inbox: list[Frame] = []
         self._house = house
         self._path = path
         self.desk = self._open()
@@ -111,11 +121,23 @@ class Bank:
 
     def take(self, frame: Frame) -> None:
         """A request arrives; its answer goes to whoever sent it."""
-        self.desk.turn([frame])
+        if not self._inbox:
+            self._world.later(GATHER_MS, self.turn)
+        self._inbox.append(frame)
+
+    def turn(self) -> None:
+        """Handles all that has arrived."""
+        frames, self._inbox = self._inbox, []
+        if not frames:
+            return  # killed meanwhile
+        self._dice.shuffle(frames)
+        self.groups[len(frames)] += 1
+        self.desk.turn(frames)
         for answer in self.desk.take_answers().values():
             self.deliver[answer.receiver_id](answer)
 
     def kill(self) -> None:
+        self._inbox = []
         self.desk.end()
         self.desk = self._open()
 
@@ -200,6 +222,15 @@ def _typed(frame: Frame) -> Frame | Refusal:
     return decode_body(frame, Refusal) if frame.type == Type.REFUSAL else frame
 
 
+@dataclass
+class Wanted:
+    """Something that a member wants to pay once, and the payment ids that he tried, one after the other."""
+
+    due: Due
+    minor: int
+    ids: list[bytes] = field(default_factory=list)
+
+
 class Device:
     """A member's client: its outbox on disk, and the logic on top of it, which dies with `kill`."""
 
@@ -208,6 +239,7 @@ class Device:
         self.member_id = member_id
         self.clock = Clock(world)
         self.told: dict[bytes, set[str]] = {}
+        self.wanted: dict[bytes, Wanted] = {}
         self._world = world
         self._relay = relay
         self._house = house
@@ -224,6 +256,7 @@ class Device:
         fingerprint = root_fingerprint(house.root)
         self.sealer = Sealer(self.session, self.member_id, fingerprint, lambda: "en", self.clock.seconds)  # type: ignore[arg-type]
         bus = EventBus()
+        bus.subscribe(OrderChanged, lambda event: self.hear(event.outcome))
         self.payments = Payments(
             self.session,  # type: ignore[arg-type]
             bus,
@@ -241,11 +274,18 @@ class Device:
         self.sealer.clock_offset_ms = server.ms() - self.clock.ms()
 
     def pay(self, due: Due, minor: int, pin: str = PIN) -> None:
+        """The member wants to pay this once."""
+        self._pay(Wanted(due, minor), pin)
+
+    def _pay(self, wanted: Wanted, pin: str) -> None:
+        due, minor = wanted.due, wanted.minor
         account = self._house.accounts[self.member_id]
         amount = Amount(minor, "CNY")
         order = self.payments.new_order(
             due.biller_id, "Biller", due.customer_number, due.bill_id, "Bill", amount, account
         )
+        wanted.ids.append(order.payment_id)
+        self.wanted[order.payment_id] = wanted
         self.payments.pay(order, account, pin, lambda outcome: self.hear(outcome))
 
     def pay_again(self, order: Order, pin: str = PIN) -> None:
@@ -253,9 +293,13 @@ class Device:
         self.payments.pay(order, self._house.accounts[self.member_id], pin, self.hear)
 
     def hear(self, outcome: Outcome) -> None:
-        """What the window shows."""
+        """What the window shows. The member does what it says: told *not paid*, he pays anew."""
+        payment_id = outcome.order.payment_id
         if outcome.state in ("paid", "not_paid"):
-            self.told.setdefault(outcome.order.payment_id, set()).add(outcome.state)
+            self.told.setdefault(payment_id, set()).add(outcome.state)
+        wanted = self.wanted.get(payment_id)
+        if outcome.state == "not_paid" and wanted and wanted.ids[-1] == payment_id and len(wanted.ids) < TRIES_MAX:
+            self._world.later(1_000, lambda: self._pay(wanted, PIN) if wanted.ids[-1] == payment_id else None)
 
     def kill(self) -> None:
         """kill -9, and the next start."""
