@@ -127,7 +127,7 @@ def _furnish(data: Path, bills: int) -> Path:
         return done.stdout
 
     command("account", "import", str(money))
-    command("limits", "set", "--single", "1000.00", "--daily", "1000000.00", "--per-minute", "1000000")
+    command("limits", "set", "--single", "1000.00", "--daily", "1000000.00", "--per-minute", "10000")
     command("biller", "add", "--name", "Electricity", "--id", str(BILLER), "--icon", "electricity")
     numbered = range(1, bills + 1)
     lines = "".join(f"{BILLER},{n % 1000 + 1},2026-01,Bill {n},Usage,1.00,2026-01-31,R-{n}\n" for n in numbered)

@@ -5,20 +5,37 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from payment.billing import BillerInfo, Billing
-from payment.contract.messages import Account, Amount, BillerState, BillsAre
+import msgspec
+
+from payment.billing import BillerInfo, Billing, BillRow
+from payment.contract.messages import (
+    ANSWER_MINOR_MAX,
+    BILLS_PER_ANSWER_MAX,
+    Account,
+    Amount,
+    Bill,
+    BillerState,
+    BillsAre,
+)
 from payment.credentials import Credentials
 from payment.ledger import Ledger
+from payment.limits import Limits
 from payment.store import Store
 
-BILLS_SHOWN_MAX = 24  # the oldest ones; with their lines they fit the largest sealed answer
-ANSWER_LINES_MAX = 200
+BILLS_BYTES_MAX = 28_000
+"""Encoded bills of one answer: with accounts and the rest they fit the largest sealed answer (32,764 bytes)."""
+
+STATES_BYTES_MAX = 30_000  # the same for the rows of an overview
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 class Arrears:
     """Reads of one store, on the writing thread (so that an answer always knows the commits before it)."""
 
-    def __init__(self, store: Store, ledger: Ledger, billing: Billing, credentials: Credentials) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, billing: Billing, credentials: Credentials, limits: Limits
+    ) -> None:
+        self._limits = limits
         self._store = store
         self._ledger = ledger
         self._billing = billing
@@ -48,38 +65,73 @@ class Arrears:
         )
         return (row[0], row[1]) if row else None
 
-    def accounts(self, member_id: int, currency: str | None = None) -> list[Account]:
-        """The member's payment accounts (of one currency, when given)."""
+    def accounts(self, member_id: int, currency: str | None = None, now_ms: int | None = None) -> list[Account]:
+        """The member's payment accounts (of one currency, when given; with what their limits allow at `now_ms`)."""
         return [
-            Account(a.number, a.name, Amount(a.balance, a.currency), self._credentials.has_pin(a.id))
+            Account(
+                a.number,
+                a.name,
+                Amount(a.balance, a.currency),
+                self._credentials.has_pin(a.id),
+                -1 if now_ms is None else self._limits.pay_max(a.id, now_ms),
+            )
             for a in self._ledger.accounts_of(member_id)
             if currency in (None, a.currency)
         ]
 
-    def bills(self, biller: BillerInfo, customer_number: str, member_id: int) -> BillsAre | None:
-        """Open bills of a customer; None when there is no such customer."""
+    def bills(
+        self, biller: BillerInfo, customer_number: str, member_id: int, after_bill: int = 0, now_ms: int | None = None
+    ) -> BillsAre | None:
+        """A page of the open bills of a customer, oldest first; None when there is no such customer.
+
+        `after_bill`: the page begins after this bill, whether it is still open or not. Of a bill that is not this
+        customer's it begins at the first.
+        """
         found = self.customer(biller.id, customer_number)
         if found is None:
             return None
         place, credit = found
         rows = self._billing.open_bills(biller.id, customer_number)
-        bills = [self._billing.to_message(row, biller.rule) for row in rows[:BILLS_SHOWN_MAX]]
-        while len(bills) > 1 and sum(len(bill.lines) for bill in bills) > ANSWER_LINES_MAX:
-            bills.pop()
+        rest = self._after(rows, biller, customer_number, after_bill)
+        bills = self._page(rest, biller)
         return BillsAre(
             biller.id,
             customer_number,
             place,
             bills,
-            self.accounts(member_id, biller.currency),
+            self.accounts(member_id, biller.currency, now_ms),
             Amount(credit, biller.currency) if credit else None,
+            len(bills) < len(rest),
+            len(rows),
+            Amount(_sum(rows), biller.currency),
         )
+
+    def _after(self, rows: list[BillRow], biller: BillerInfo, number: str, after_bill: int) -> list[BillRow]:
+        last = self._billing.bills_by_id([after_bill]).get(after_bill) if after_bill else None
+        if last is None or (last.biller_id, last.customer_number) != (biller.id, number):
+            return rows
+        return [row for row in rows if (row.due_on, row.id) > (last.due_on, last.id)]
+
+    def _page(self, rows: list[BillRow], biller: BillerInfo) -> list[Bill]:
+        """As many as one answer holds; at least one, since an import takes no bill that is too large for that."""
+        bills: list[Bill] = []
+        left = BILLS_BYTES_MAX
+        for row in rows[:BILLS_PER_ANSWER_MAX]:
+            bill = self._billing.to_message(row, biller.rule)
+            left -= len(_ENCODER.encode(bill))
+            if left < 0 and bills:
+                break
+            bills.append(bill)
+        return bills
 
     def states(self, member_id: int, today: str) -> list[BillerState]:
         """One roster row for every biller. `today` is ISO 8601 and tells due from overdue."""
         rows = self._store.all("SELECT biller_id, customer_number FROM binding WHERE member_id = ?", (member_id,))
         bound = {row[0]: row[1] for row in rows}
-        return [self._state(biller, bound.get(biller.id), today) for biller in self._billing.billers.values()]
+        states = [self._state(biller, bound.get(biller.id), today) for biller in self._billing.billers.values()]
+        if len(_ENCODER.encode(states)) > STATES_BYTES_MAX:
+            return [msgspec.structs.replace(state, place="") for state in states]
+        return states
 
     def _state(self, biller: BillerInfo, number: str | None, today: str) -> BillerState:
         if number is None:
@@ -91,7 +143,7 @@ class Arrears:
         if not bills:
             return BillerState(biller.id, "nothing_due", None, "", number, place, paid_on)
         due_on = bills[0].due_on
-        due = Amount(sum(bill.due for bill in bills), biller.currency)
+        due = Amount(_sum(bills), biller.currency)
         state = "overdue" if due_on < today else "due"
         return BillerState(biller.id, state, due, due_on, number, place, paid_on)  # type: ignore[arg-type]
 
@@ -102,6 +154,11 @@ class Arrears:
             (biller_id, number),
         )
         return day_text(row[0]) if row and row[0] else ""
+
+
+def _sum(rows: list[BillRow]) -> int:
+    """What is due on all, or the largest amount that an answer can name."""
+    return min(sum(row.due for row in rows), ANSWER_MINOR_MAX)
 
 
 def number_fits(biller: BillerInfo, customer_number: str) -> bool:

@@ -54,7 +54,7 @@ class Core:
         self.credentials = Credentials(self.store, self.folder.secret("pepper"))
         self.billing = Billing(self.store)
         self.limits = Limits(self.store)
-        self.arrears = Arrears(self.store, self.ledger, self.billing, self.credentials)
+        self.arrears = Arrears(self.store, self.ledger, self.billing, self.credentials, self.limits)
         self.orders = Orders(
             self.store, self.ledger, self.billing, self.arrears, self.limits, self.keystore.root, self.sealer
         )

@@ -1,8 +1,11 @@
 """Account and password verification.
 
-A guess is counted in a committed transaction before it is checked, so that neither a crash nor a hundred guesses at
-once gain a free one. The count is per member and account number: a stranger cannot lock somebody's account. An unknown
-account goes through the same steps, scrypt included, and gets the same answer as a wrong password.
+A guess is counted in a committed transaction before it is checked, and its verdict is committed before anybody hears
+it, so that neither a crash nor a hundred guesses at once gain a free one. The count is per member and account number: a
+stranger cannot lock somebody's account.
+
+Only guesses that were judged wrong lock. One whose process ended before the verdict was committed told its guesser
+nothing, whatever it was; it is given back. `UNJUDGED_MAX` bounds even those.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import secrets
 from dataclasses import dataclass
 from itertools import pairwise
 
-from payment.schema import Attempt
 from payment.store import Store
 
 PIN_DIGITS = 6
@@ -21,13 +23,16 @@ TRIES_MAX = 3
 LOCKS_MS = (15 * 60_000, 60 * 60_000, 24 * 60 * 60_000)
 """How long the first, second, and every later lock lasts: at most three guesses a day in the long run."""
 
-ATTEMPT_ROWS_MAX = 20
-"""Account numbers one member can have open guesses at: bounds the table, no honest member has so many accounts."""
+UNJUDGED_MAX = 30
+"""Guesses at one account that end in a crash, one after the other and none judged between them, before it is locked all
+the same: who can make the service crash at will should not do it for ever."""
 
 VERIFIED_MS = 10 * 60_000
 """How long a verified password is known by its keyed check in memory, so that the next payments cost no scrypt."""
 
 VERIFIED_MAX = 50_000
+LOCKS_COUNTED_MAX = 1_000  # each further lock is as long as these
+_FORGET_UNJUDGED = "DELETE FROM unjudged WHERE member_id = ? AND account_number = ?"
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**14, 8, 1  # 16 MiB, about 50 ms: the least that OWASP still lists
 _SCRYPT_BYTES_MAX = 64 * 2**20
 
@@ -54,6 +59,12 @@ class Counted:
     """A guess that has been counted and may now be checked. `record` None: no such account of this member."""
 
     record: PinRecord | None
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """The password is wrong. `locked_until_ms` 0: not locked yet."""
+
     attempts_left: int
     locked_until_ms: int
 
@@ -99,38 +110,64 @@ class Credentials:
     # ---- the slow way: count, check, settle -------------------------------------------------------------------
 
     def count_attempt(self, member_id: int, account_number: str, now_ms: int) -> Counted | Locked:
-        """Takes one of the member's guesses at this account. Inside a transaction that must commit before checking."""
-        tries, locks, until = self._attempt(member_id, account_number)
+        """Takes one of the member's guesses at this account. Inside a transaction that must commit before checking.
+
+        The callers let one guess at a time through for each member and account, so what is still unjudged here was
+        cut off by the end of a process.
+        """
+        key = (member_id, account_number)
+        _, _, until = self._attempt(*key)
         if until > now_ms:
             return Locked(until)
-        if tries == 0 and self._has_too_many_rows(member_id):
-            return Locked(now_ms + LOCKS_MS[0])
+        unjudged = self._unjudged(*key)
+        if unjudged >= UNJUDGED_MAX:
+            return Locked(self._lock(*key, now_ms))
+        self._store.insert("unjudged", member_id=member_id, account_number=account_number, guesses=unjudged + 1)
+        self._verified.pop(key, None)
+        return Counted(self.record_of(*key))
+
+    def judge_wrong(self, member_id: int, account_number: str, now_ms: int) -> Wrong:
+        """The guess that was counted last is wrong. Inside a transaction that must commit before anybody hears it."""
+        key = (member_id, account_number)
+        tries, locks, _ = self._attempt(*key)
         tries = 1 if tries >= TRIES_MAX else tries + 1
-        until = 0
         if tries == TRIES_MAX:
-            until = now_ms + LOCKS_MS[min(locks, len(LOCKS_MS) - 1)]
-            locks += 1
+            return Wrong(0, self._lock(*key, now_ms))
+        self._store.insert(
+            "attempt", member_id=member_id, account_number=account_number, tries=tries, locks=locks, locked_until_ms=0
+        )
+        others = max(0, self._unjudged(*key) - 1)
+        self._store.insert("unjudged", member_id=member_id, account_number=account_number, guesses=others)
+        # What was cut off is told as if it had been wrong while that is not the last try: nobody shall count on more.
+        return Wrong(max(1, TRIES_MAX - tries - others), 0)
+
+    def _lock(self, member_id: int, account_number: str, now_ms: int) -> int:
+        """Locks for the next longer time; gives the moment of its end."""
+        _, locks, _ = self._attempt(member_id, account_number)
+        until = now_ms + LOCKS_MS[min(locks, len(LOCKS_MS) - 1)]
         self._store.insert(
             "attempt",
             member_id=member_id,
             account_number=account_number,
-            tries=tries,
-            locks=locks,
+            tries=TRIES_MAX,
+            locks=min(locks + 1, LOCKS_COUNTED_MAX),
             locked_until_ms=until,
         )
+        self._store.run(_FORGET_UNJUDGED, (member_id, account_number))
         self._verified.pop((member_id, account_number), None)
-        return Counted(self.record_of(member_id, account_number), TRIES_MAX - tries, until)
+        return until
 
     def check(self, record: PinRecord | None, pin: str) -> bool:
         """Whether the password is right. Costs a full scrypt, whatever the answer; any thread."""
         known = record or self._dummy
-        return hmac.compare_digest(known.hash, self._hash(pin, known.salt)) and record is not None
+        return hmac.compare_digest(known.hash, self._hash(pin, known.salt)) and record is not None and is_pin(pin)
 
     def settle(self, member_id: int, account_number: str, record: PinRecord, pin: str, now_ms: int) -> None:
         """After a right guess: forgets the counted ones (inside a transaction) and remembers the keyed check."""
         self._store.run(
             "DELETE FROM attempt WHERE member_id = ? AND account_number = ?", (member_id, account_number)
         )
+        self._store.run(_FORGET_UNJUDGED, (member_id, account_number))
         if len(self._verified) >= VERIFIED_MAX:
             self._verified.clear()
         check = self._keyed(record.record_id, member_id, pin)
@@ -160,7 +197,12 @@ class Credentials:
         return self._store.one("SELECT 1 FROM pin WHERE account_id = ?", (account_id,)) is not None
 
     def prepare(self, pin: str) -> PinRecord:
-        """The record of a new password. Costs a full scrypt; any thread."""
+        """The record of a new password. Costs a full scrypt; any thread.
+
+        Raises ValueError for what is not six digits: HMAC pads keys with zeros, so "271828" would open "271828\\0" too.
+        """
+        if not is_pin(pin):
+            raise ValueError("the payment password has six digits")
         salt = secrets.token_bytes(16)
         return PinRecord(secrets.token_bytes(16), salt, self._hash(pin, salt))
 
@@ -175,7 +217,8 @@ class Credentials:
             set_at_ms=now_ms,
             set_by=set_by,
         )
-        self._store.run("DELETE FROM attempt WHERE account_number = ?", (account_number,))
+        for table in ("attempt", "unjudged"):
+            self._store.run(f"DELETE FROM {table} WHERE account_number = ?", (account_number,))
         for key in [key for key in self._verified if key[1] == account_number]:
             del self._verified[key]
 
@@ -195,9 +238,11 @@ class Credentials:
         )
         return (row[0], row[1], row[2]) if row else (0, 0, 0)
 
-    def _has_too_many_rows(self, member_id: int) -> bool:
-        with self._store.bound():
-            return Attempt.select().where(Attempt.member_id == member_id).count() >= ATTEMPT_ROWS_MAX
+    def _unjudged(self, member_id: int, account_number: str) -> int:
+        row = self._store.one(
+            "SELECT guesses FROM unjudged WHERE member_id = ? AND account_number = ?", (member_id, account_number)
+        )
+        return int(row[0]) if row else 0
 
     def _hash(self, pin: str, salt: bytes) -> bytes:
         stretched = hashlib.scrypt(

@@ -1,21 +1,26 @@
-"""The password gate: lets one guess at a time through for each member and account, off the writing thread.
+"""The password gate: lets one guess at a time through for each member, off the writing thread.
 
-Guesses at the same account wait for each other, so that fifty right ones cost one scrypt and count as one, and a
-hundred wrong ones are counted one by one. Everything but scrypt itself runs on the writing thread.
+Guesses of a member wait for each other, so that fifty right ones cost one scrypt and count as one, a hundred wrong ones
+are counted one by one, and nobody's guesses hold up those of others. Everything but scrypt itself runs on the writing
+thread.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from payment.credentials import Counted, Credentials, Locked, PinRecord
+from payment.credentials import Counted, Credentials, Locked, PinRecord, Wrong
+from payment.guard import safely
 from payment.meter import METER
 
 Slow = Callable[[Callable[[], Any], Callable[[Any], None]], None]
 """slow(work, then): runs `work` on another thread, then `then(result)` on the writing thread."""
+
+log = logging.getLogger("payment.gate")
 
 
 @dataclass(frozen=True)
@@ -24,14 +29,11 @@ class Verified:
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """The password is wrong. `locked_until_ms` 0: not locked yet."""
-
-    attempts_left: int
-    locked_until_ms: int
+class Failed:
+    """The check could not be made: nothing was judged, and what was counted is given back."""
 
 
-Verdict = Verified | Wrong | Locked
+Verdict = Verified | Wrong | Locked | Failed
 
 
 @dataclass
@@ -43,22 +45,18 @@ class _Guess:
     then: Callable[[Verdict], None]
     spend: Callable[[], None]
 
-    @property
-    def key(self) -> tuple[int, str]:
-        return self.member_id, self.account_number
-
 
 class PinGate:
     """Checks payment passwords.
 
-    `write(work, then)` runs `work` inside the coming transaction and `then(result)` after its commit; `clock` gives
-    Unix milliseconds.
+    `write(work, then, failed)` runs `work` inside the coming transaction and `then(result)` after its commit, or
+    `failed()` when the database refused it; `clock` gives Unix milliseconds.
     """
 
     def __init__(
         self,
         credentials: Credentials,
-        write: Callable[[Callable[[], Any], Callable[[Any], None]], None],
+        write: Callable[[Callable[[], Any], Callable[[Any], None], Callable[[], None]], None],
         slow: Slow,
         save_nonce: Callable[[bytes], None],
         clock: Callable[[], int],
@@ -68,7 +66,11 @@ class PinGate:
         self._slow = slow
         self._save_nonce = save_nonce
         self._clock = clock
-        self._waiting: dict[tuple[int, str], deque[_Guess]] = {}
+        self._waiting: dict[int, deque[_Guess]] = {}
+
+    def waiting(self, member_id: int) -> int:
+        """How many guesses of a member wait for the one that is being checked."""
+        return len(self._waiting.get(member_id, ()))
 
     def check(
         self,
@@ -87,10 +89,10 @@ class PinGate:
             then(Verified())
             return
         guess = _Guess(member_id, account_number, pin, nonce, then, spend or _nothing)
-        if guess.key in self._waiting:
-            self._waiting[guess.key].append(guess)
+        if member_id in self._waiting:
+            self._waiting[member_id].append(guess)
             return
-        self._waiting[guess.key] = deque()
+        self._waiting[member_id] = deque()
         self._count(guess)
 
     def _count(self, guess: _Guess) -> None:
@@ -99,37 +101,50 @@ class PinGate:
             guess.spend()
             return self._credentials.count_attempt(guess.member_id, guess.account_number, self._clock())
 
-        self._write(count, lambda counted: self._counted(guess, counted))
+        self._write(count, lambda counted: self._counted(guess, counted), lambda: self._finish(guess, Failed()))
 
     def _counted(self, guess: _Guess, counted: Counted | Locked) -> None:
         if isinstance(counted, Locked):
             self._finish(guess, counted)
             return
-        record = counted.record
-        self._slow(
-            lambda: self._scrypt(record, guess.pin),
-            lambda is_right: self._checked(guess, counted, record if is_right else None),
-        )
+        try:
+            self._slow(
+                lambda: self._scrypt(counted.record, guess.pin),
+                lambda is_right: self._checked(guess, counted.record, is_right),
+            )
+        except Exception:  # no thread could be had, for example: this guess is lost, those that wait are not
+            log.exception("a password check could not be started")
+            self._finish(guess, Failed())
 
-    def _scrypt(self, record: PinRecord | None, pin: str) -> bool:
-        with METER.span("password"):
-            return self._credentials.check(record, pin)
+    def _scrypt(self, record: PinRecord | None, pin: str) -> bool | None:
+        """Whether the password is right; None when it could not be found out (no memory, for example)."""
+        try:
+            with METER.span("password"):
+                return self._credentials.check(record, pin)
+        except Exception:
+            log.exception("a password could not be checked")
+            return None
 
-    def _checked(self, guess: _Guess, counted: Counted, record: PinRecord | None) -> None:
-        now_ms = self._clock()
-        current = self._credentials.record_of(guess.member_id, guess.account_number)
-        if record is None or current is None or current.record_id != record.record_id:
-            self._finish(guess, Wrong(counted.attempts_left, counted.locked_until_ms))
+    def _checked(self, guess: _Guess, record: PinRecord | None, is_right: bool | None) -> None:
+        """The verdict is committed before it is told; see `credentials`."""
+        if is_right is None:
+            self._finish(guess, Failed())
             return
+        now_ms, key = self._clock(), (guess.member_id, guess.account_number)
+        current = self._credentials.record_of(*key)
+        is_current = record is not None and current is not None and current.record_id == record.record_id
 
-        def settle() -> None:
-            self._credentials.settle(guess.member_id, guess.account_number, record, guess.pin, now_ms)
+        def judge() -> Verdict:
+            if record is None or not is_right or not is_current:
+                return self._credentials.judge_wrong(*key, now_ms)
+            self._credentials.settle(*key, record, guess.pin, now_ms)
+            return Verified()
 
-        self._write(settle, lambda _: self._finish(guess, Verified()))
+        self._write(judge, lambda verdict: self._finish(guess, verdict), lambda: self._finish(guess, Failed()))
 
     def _finish(self, guess: _Guess, verdict: Verdict) -> None:
-        waiting = self._waiting.pop(guess.key)
-        guess.then(verdict)
+        waiting = self._waiting.pop(guess.member_id)
+        safely("an answer to a password", guess.then, verdict)
         for other in waiting:
             self.check(other.member_id, other.account_number, other.pin, other.nonce, other.then, other.spend)
 

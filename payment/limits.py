@@ -97,6 +97,11 @@ class Limits:
             return OverLimit("limit_daily", limits.daily_max, self._day_end_ms)
         return None
 
+    def pay_max(self, account_id: int, now_ms: int) -> int:
+        """The most that one payment may be now, in minor units: by the single limit and by what is left of the day."""
+        limits = self.of(account_id)
+        return max(0, min(limits.single_max, limits.daily_max - self._spent_by(account_id, now_ms).total))
+
     def note(self, account_id: int, minor: int, now_ms: int) -> None:
         """A payment was made."""
         spent = self._spent_by(account_id, now_ms)

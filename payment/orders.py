@@ -21,6 +21,7 @@ from payment.contract.rules import Split
 from payment.ledger import Ledger, LedgerAccount, NotEnoughMoney, TransferRow
 from payment.limits import Limits
 from payment.prompts import Words
+from payment.results import decode_result
 from payment.rowseal import RowSealer
 from payment.store import Store
 from payment.verification import kept_from
@@ -56,6 +57,12 @@ class Order:
     made_at_ms: int
     words: Words
     customer_number: str | None = None
+    account: str = ""
+
+    @property
+    def account_number(self) -> str:
+        """The account that pays: the one that was sent, or the member's only one."""
+        return self.account or self.pay.account or ""
 
     @property
     def key(self) -> tuple[int, bytes]:
@@ -167,7 +174,7 @@ class Orders:
             [order.key for order in orders],
         )
         return Group(
-            self._ledger.accounts_by_number({o.pay.account or "" for o in orders}),
+            self._ledger.accounts_by_number({o.account_number for o in orders}),
             self._ledger.accounts_by_id(biller_accounts),
             self._billing.bills_by_id({o.pay.bill_id for o in orders if o.pay.bill_id is not None}),
             {(row[0], row[1]): (row[2], row[3]) for row in rows},
@@ -200,6 +207,7 @@ class Orders:
             return _ENCODER.encode(order.words.refused("asked_before"))
         answer, transfer_no = self._decide(order, group, now_ms)
         encoded = _ENCODER.encode(answer)
+        decode_result(encoded)  # what is stored can be read again, or else it is an error of this order now
         if isinstance(answer, NotPaid) and not answer.final:
             group.spent.append(order)
             group.dead_until_ms[order.key] = order.made_at_ms - 1
@@ -214,7 +222,7 @@ class Orders:
         biller = self._billing.billers.get(order.pay.biller_id)
         if biller is None:
             return order.words.no_such_biller_paid(), 0
-        wallet = group.accounts.get(order.pay.account or "")
+        wallet = group.accounts.get(order.account_number)
         if wallet is None or wallet.owner_id != order.member_id or wallet.currency != biller.currency:
             return order.words.no_account(), 0
         bill = self._bill(order, biller, group)

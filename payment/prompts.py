@@ -82,6 +82,10 @@ class Words:
         text = self._("You have no payment account for this. Ask the operator. No money was moved.")
         return NotPaid("no_account", text, final=False)
 
+    def no_such_account(self) -> NotPaid:
+        text = self._("You have no such account for this. No money was moved.")
+        return NotPaid("no_account", text, final=False)
+
     def no_pin(self) -> NotPaid:
         text = self._("Your account has no payment password yet. Set one first. No money was moved.")
         return NotPaid("no_pin", text, final=False)
@@ -161,6 +165,8 @@ class Words:
             "bad_request": _("The payment service does not understand this request. No money was moved."),
             "stale": _("The request is too old or from the future: check the clock. No money was moved."),
             "asked_before": _("This order came after its outcome was asked for. No money was moved."),
+            "not_six_digits": _("The payment password has six digits. No money was moved."),
+            "rate_limited": _("Too many requests of yours in the last minutes: wait a little. No money was moved."),
             "replayed": _("This request was received before. It moved no money."),
             "no_such_biller": _("There is no such biller."),
             "no_such_customer": _("The biller has no such customer number."),
@@ -168,7 +174,7 @@ class Words:
             "weak_pin": _("Choose six digits that are not easy to guess: no runs, no repeats."),
             "old_pin_needed": _("To change the payment password, type the old one too."),
         }
-        names = {"asked_before": "stale", "old_pin_needed": "wrong_pin"}
+        names = {"asked_before": "stale", "not_six_digits": "bad_request", "old_pin_needed": "wrong_pin"}
         return Refused(names.get(code, code), texts[code])
 
     def pin_set(self) -> str:

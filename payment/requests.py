@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from payment.arrears import day_text, number_fits
 from payment.billing import BillerInfo, BillRow
 from payment.contract.messages import (
+    Account,
     Answer,
     AskBill,
     AskPayment,
@@ -26,11 +27,11 @@ from payment.contract.messages import (
 )
 from payment.contract.receipts import receipt_unless_known
 from payment.credentials import Locked, PinRecord, is_pin, is_weak
-from payment.gate import PinGate, Verdict, Verified
+from payment.gate import Failed, PinGate, Verdict, Verified
 from payment.orders import Order, fingerprint
 from payment.prompts import Words
 from payment.results import decode_result
-from payment.verification import Replayed, Stale, nonce_of
+from payment.verification import Crowded, Replayed, Stale, nonce_of
 
 if TYPE_CHECKING:
     from payment.service import Asked, Service
@@ -95,6 +96,8 @@ class Requests:
             self._turn_away(asked, self._words(asked).refused("stale"))
         except Replayed:
             self._turn_away(asked, self._words(asked).refused("replayed"))
+        except Crowded:
+            self._turn_away(asked, self._words(asked).refused("rate_limited"))
         else:
             asked.nonce = nonce
         return bool(asked.nonce)
@@ -110,7 +113,11 @@ class Requests:
         if not isinstance(asked.envelope.request, Pay | SetPin):
             self._service.answer(asked, answer)
             return
-        self._service.write(self._spending(asked), lambda _: self._service.answer(asked, answer))
+        self._write(asked, self._spending(asked), lambda _: self._service.answer(asked, answer))
+
+    def _write(self, asked: Asked, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """A write without which the asker cannot be told what he would be told."""
+        self._service.write(work, then, lambda: self._service.fail(asked))
 
     def _spending(self, asked: Asked) -> Callable[[], None]:
         """What keeps, inside a transaction, the promise of `_turn_away`; in this turn it counts from now on."""
@@ -143,7 +150,7 @@ class Requests:
         lost = self._unknown_receipt(asked, request)
         if lost is not None:
             notices.append(self._words(asked).records_are_older(lost))
-        self._service.answer(asked, OverviewIs(arrears.accounts(asked.member_id), states, notices))
+        self._service.answer(asked, OverviewIs(arrears.accounts(asked.member_id, None, now_ms), states, notices))
 
     def _unknown_receipt(self, asked: Asked, request: Overview) -> Receipt | None:
         """The receipt that the device showed, when it is genuine and this ledger has no such transfer."""
@@ -176,7 +183,9 @@ class Requests:
         if not number:
             self._service.answer(asked, words.prompt(biller, ["customer_number"], None, []))
             return
-        found = arrears.bills(biller, number, asked.member_id) if number_fits(biller, number) else None
+        is_customer = self._is_customer(biller, number)
+        page = (biller, number, asked.member_id, request.after_bill, self._core.clock())
+        found = arrears.bills(*page) if is_customer else None
         if found is None:
             self._service.answer(asked, words.refused("no_such_customer"))
         elif number != bound:
@@ -211,7 +220,8 @@ class Requests:
             return
         made_at_ms, now_ms = asked.envelope.made_at_ms, self._core.clock()
         self._core.orders.promise(key, made_at_ms)
-        self._service.write(
+        self._write(
+            asked,
             lambda: self._core.orders.mark_dead(key, made_at_ms, now_ms),
             lambda _: self._service.answer(asked, PaymentUnknown(request.payment_id)),
         )
@@ -239,49 +249,52 @@ class Requests:
         number = pay.customer_number
         if number is None and pay.bill_id is None:
             number = self._core.arrears.bound_number(asked.member_id, pay.biller_id)
-        answer = self._what_is_wrong(asked, pay, number)
-        if answer is not None:
+        answer = self._answer_or_account(asked, pay, number)
+        if not isinstance(answer, Account):
             self._turn_away(asked, answer)
             return
-        words = self._words(asked)
-        order = Order(asked.member_id, pay, mark, asked.nonce, asked.envelope.made_at_ms, words, number)
+        words, account = self._words(asked), answer.number
+        order = Order(asked.member_id, pay, mark, asked.nonce, asked.envelope.made_at_ms, words, number, account)
+        assert pay.pin is not None
         self._service.take_off(order.key)
-        assert pay.account is not None and pay.pin is not None
-        self._gate.check(
-            asked.member_id,
-            pay.account,
-            pay.pin,
-            asked.nonce,
-            lambda verdict: self._verified(asked, order, verdict),
-            self._spending(asked),
-        )
+        try:
+            self._gate.check(
+                asked.member_id,
+                account,
+                pay.pin,
+                asked.nonce,
+                lambda verdict: self._verified(asked, order, verdict),
+                self._spending(asked),
+            )
+        except Exception:
+            self._service.land(order.key)  # nothing decides it any more, so nobody may wait for it
+            raise
 
-    def _what_is_wrong(self, asked: Asked, pay: Pay, number: str | None) -> Answer | None:
-        """A refusal, a prompt for exactly the missing elements, or None for a complete order."""
+    def _answer_or_account(self, asked: Asked, pay: Pay, number: str | None) -> Answer | Account:
+        """A refusal or a prompt for exactly the missing elements; for a complete order the account that pays.
+
+        An account that is not the member's own is none, whether somebody else has it or nobody: no password is
+        checked for it, and nothing is learned.
+        """
         words = self._words(asked)
         biller = self._core.billing.billers.get(pay.biller_id)
         if biller is None:
             return words.refused("no_such_biller")
-        missing = _missing(pay, number)
+        own = self._core.arrears.accounts(asked.member_id, biller.currency)
+        accounts = [account for account in own if pay.account in (None, "", account.number)]
+        if not accounts:
+            return words.no_such_account() if own else words.no_account()
+        missing = _missing(pay, number, accounts)
+        if not any(account.has_pin for account in accounts):
+            return words.no_pin()
         if missing:
-            return self._ask_missing(asked, pay, biller, number, missing)
+            return words.prompt(biller, missing, self._bill_in_question(pay, biller, number), accounts)
         if number is not None and not self._is_customer(biller, number):
             return words.refused("no_such_customer")
-        return None
+        return accounts[0] if pay.pin and is_pin(pay.pin) else words.refused("not_six_digits")
 
     def _is_customer(self, biller: BillerInfo, number: str) -> bool:
         return number_fits(biller, number) and self._core.arrears.customer(biller.id, number) is not None
-
-    def _ask_missing(
-        self, asked: Asked, pay: Pay, biller: BillerInfo, number: str | None, missing: list[str]
-    ) -> Answer:
-        words = self._words(asked)
-        accounts = self._core.arrears.accounts(asked.member_id, biller.currency)
-        if not accounts:
-            return words.no_account()
-        if not any(account.has_pin for account in accounts):
-            return words.no_pin()
-        return words.prompt(biller, missing, self._bill_in_question(pay, biller, number), accounts)
 
     def _bill_in_question(self, pay: Pay, biller: BillerInfo, number: str | None) -> BillRow | None:
         if pay.bill_id is not None:
@@ -295,7 +308,9 @@ class Requests:
             self._service.order(asked, order)
             return
         self._service.land(order.key)
-        if isinstance(verdict, Locked):
+        if isinstance(verdict, Failed):
+            self._service.fail(asked)
+        elif isinstance(verdict, Locked):
             self._service.answer(asked, order.words.pin_locked(verdict.until_ms))
         else:
             self._service.answer(asked, order.words.wrong_pin(verdict.attempts_left, verdict.locked_until_ms))
@@ -314,6 +329,8 @@ class Requests:
             self._store_pin(asked, request.new)
         elif request.old is None:
             self._service.answer(asked, words.refused("old_pin_needed"))
+        elif not is_pin(request.old):
+            self._service.answer(asked, words.refused("not_six_digits"))
         else:
             self._gate.check(
                 member_id,
@@ -327,6 +344,8 @@ class Requests:
         words = self._words(asked)
         if isinstance(verdict, Verified):
             self._store_pin(asked, new)
+        elif isinstance(verdict, Failed):
+            self._service.fail(asked)
         elif isinstance(verdict, Locked):
             self._service.answer(asked, words.old_pin_locked(verdict.until_ms))
         else:
@@ -338,27 +357,38 @@ class Requests:
 
         targets = [(account.id, account.number) for account in self._core.ledger.accounts_of(asked.member_id)]
 
-        def stored(records: list[PinRecord]) -> None:
+        def prepare() -> list[PinRecord] | None:
+            try:
+                return [credentials.prepare(new) for _ in targets]
+            except Exception:
+                log.exception("a payment password could not be prepared")
+                return None
+
+        def stored(records: list[PinRecord] | None) -> None:
+            if records is None:
+                self._service.fail(asked)
+                return
+
             def store() -> None:
                 self._core.save_nonce(asked.nonce, asked.envelope.made_at_ms)
                 for (account_id, number), record in zip(targets, records, strict=True):
                     credentials.set(account_id, number, record, now_ms, "member")
 
-            self._service.write(store, lambda _: self._pin_stored(asked))
+            self._write(asked, store, lambda _: self._pin_stored(asked))
 
-        self._service.slow(lambda: [credentials.prepare(new) for _ in targets], stored)
+        self._service.slow(prepare, stored)
 
     def _pin_stored(self, asked: Asked) -> None:
         self._service.changed(asked.member_id)
         self._service.answer(asked, Done(self._words(asked).pin_set()))
 
 
-def _missing(pay: Pay, number: str | None) -> list[str]:
+def _missing(pay: Pay, number: str | None, accounts: list[Account]) -> list[str]:
     """Names of the elements that an order still lacks, in the order of the form."""
     missing = [] if number or pay.bill_id is not None else ["customer_number"]
     if pay.amount is None:
         missing.append("amount")
-    if not pay.account:
+    if len(accounts) > 1:
         missing.append("account")
     if not pay.pin:
         missing.append("pin")

@@ -22,6 +22,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "operation": ("id", "fingerprint", "at_ms", "who", "out"),
     "pin": ("account_id", "record_id", "salt", "hash", "set_at_ms", "set_by"),
     "attempt": ("member_id", "account_number", "tries", "locks", "locked_until_ms"),
+    "unjudged": ("member_id", "account_number", "guesses"),
     "limit": ("account_id", "single_max", "daily_max", "per_minute_max"),
 }
 """Table to the columns that its seal covers, in order."""

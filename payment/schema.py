@@ -206,13 +206,26 @@ class Pin(Row):
 
 
 class Attempt(Row):
-    """Wrong guesses of one member at one account number, whether that account exists or not."""
+    """Wrong guesses of one member at one account number, and what they led to."""
 
     member_id = BigIntegerField()
     account_number = TextField()
     tries = IntegerField()
     locks = IntegerField()
     locked_until_ms = BigIntegerField()
+    seal = BlobField()
+
+    class Meta:
+        primary_key = CompositeKey("member_id", "account_number")
+        without_rowid = True
+
+
+class Unjudged(Row):
+    """Guesses that were counted, and whose check never ended: one that runs now, or the process died during it."""
+
+    member_id = BigIntegerField()
+    account_number = TextField()
+    guesses = IntegerField()
     seal = BlobField()
 
     class Meta:
@@ -267,6 +280,7 @@ MODELS: list[type[Row]] = [
     Operation,
     Pin,
     Attempt,
+    Unjudged,
     Limit,
     Nonce,
     Asked,

@@ -8,21 +8,24 @@ waiting on purpose. See ARCHITECTURE.md for why opening is done in the same thre
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import apsw
 import msgspec
 
 from im_protocol import codec, codes
 from im_protocol.codec import Frame
 from im_protocol.limits import PAYMENT_ID
 from im_protocol.packets import AccountsChanged, Empty, Flag, Refusal, Type
+from payment.admission import Admission
 from payment.contract import sealing
 from payment.contract.messages import Answer, Envelope
 from payment.core import Core
 from payment.gate import PinGate, Slow
+from payment.group import Failure, GroupCommit
+from payment.guard import ends_the_process, safely
 from payment.meter import METER
 from payment.orders import Order
 from payment.requests import Requests
@@ -33,10 +36,14 @@ GROUP_MAX = 128
 MEMBERS_PER_PACKET = 4_000
 
 _FAILED_TEXT = "the payment service failed on this order; nothing was charged"
-_FAILED = object()
+_UNKNOWN_TEXT = "the payment service failed on this request; ask what became of an order by its payment id"
 
 log = logging.getLogger("payment.service")
 _ENCODER = msgspec.msgpack.Encoder()
+_REFUSALS = {
+    Failure.NOTHING_CHARGED: Refusal(codes.SERVER_ERROR, _FAILED_TEXT),
+    Failure.OUTCOME_UNKNOWN: Refusal(codes.OUTCOME_UNKNOWN, _UNKNOWN_TEXT),
+}
 
 
 @dataclass(slots=True)
@@ -51,6 +58,12 @@ class Asked:
     epoch: int = 0
 
 
+class _Write(NamedTuple):
+    work: Callable[[], Any]
+    then: Callable[[Any], None]
+    failed: Callable[[], None]
+
+
 class Service:
     """Requests in, answers out. One thread only: the one that made `core`.
 
@@ -62,15 +75,18 @@ class Service:
         self._send = send
         self._slow = slow
         self._out: list[bytes] = []
-        self._writes: list[tuple[Callable[[], Any], Callable[[Any], None]]] = []
+        self._writes: list[_Write] = []
         self._orders: list[tuple[Asked, Order]] = []
         self._changed: set[int] = set()
         self._changed_customers: set[tuple[int, str]] = set()
         self._flights: dict[tuple[int, bytes], list[Asked]] = {}
+        self._waiting: Counter[int] = Counter()
         self._again: list[Asked] = []
         self._epoch = 0
-        gate = PinGate(core.credentials, self.write, slow, core.save_nonce, core.clock)
-        self._requests = Requests(self, gate)
+        self._group = GroupCommit(core)
+        self._gate = PinGate(core.credentials, self.write, slow, core.save_nonce, core.clock)
+        self._requests = Requests(self, self._gate)
+        self._admission = Admission(lambda member_id: self._waiting[member_id] + self._gate.waiting(member_id))
 
     @property
     def has_work(self) -> bool:
@@ -84,12 +100,12 @@ class Service:
         """
         again, self._again = self._again, []
         for asked in again:
-            self._requests.handle(asked)
+            self._handle(asked)
         for item in items:
             if isinstance(item, Frame):
                 self._frame(item)
             else:
-                item()
+                safely("a call on the writing thread", item)
         with METER.span("ledger"):
             self._commit()
         self.core.orders.promises_kept()
@@ -97,9 +113,14 @@ class Service:
 
     # ---- for the request handlers -----------------------------------------------------------------------------
 
-    def write(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        """Runs `work` in this turn's transaction, and `then` with its result after the commit."""
-        self._writes.append((work, then))
+    def write(
+        self, work: Callable[[], Any], then: Callable[[Any], None], failed: Callable[[], None] | None = None
+    ) -> None:
+        """Runs `work` in this turn's transaction, and `then` with its result after the commit.
+
+        `failed` is called instead when the database refused the work, and nothing of it was kept.
+        """
+        self._writes.append(_Write(work, then, failed or _nothing))
 
     def slow(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Runs `work` on another thread and `then` with its result in a later turn."""
@@ -114,9 +135,22 @@ class Service:
         self.answer_encoded(asked, _ENCODER.encode(answer))
 
     def answer_encoded(self, asked: Asked, answer: bytes) -> None:
-        """The same for an answer that is encoded already."""
+        """The same for an answer that is encoded already. What its reader could not read is not sent."""
+        if asked.epoch != self._epoch:
+            return
+        try:
+            sealing.check_answer(answer)
+            sealed = asked.sealer.seal_encoded(answer)
+        except ValueError:
+            log.exception("an answer to member %d cannot be sent", asked.member_id)
+            self.fail(asked)
+            return
+        self._reply(asked.frame, Type.SEALED_ANSWER, sealed)
+
+    def fail(self, asked: Asked) -> None:
+        """Says that something went wrong here, and nothing about what became of an order."""
         if asked.epoch == self._epoch:
-            self._reply(asked.frame, Type.SEALED_ANSWER, asked.sealer.seal_encoded(answer))
+            self._refuse(asked.frame, _REFUSALS[Failure.OUTCOME_UNKNOWN])
 
     def link_lost(self) -> None:
         """The link broke: what was asked over it is not answered over the next one, whose request ids start anew.
@@ -135,11 +169,17 @@ class Service:
         if waiting is None:
             return False
         waiting.append(asked)
+        self._waiting[asked.member_id] += 1
         return True
 
     def land(self, key: tuple[int, bytes]) -> None:
         """The payment id is decided, or given up: those that wait are handled in the next turn."""
-        self._again += self._flights.pop(key, [])
+        landed = self._flights.pop(key, [])
+        self._again += landed
+        if landed:
+            self._waiting[key[0]] -= len(landed)
+            if not self._waiting[key[0]]:
+                del self._waiting[key[0]]
 
     def changed(self, member_id: int) -> None:
         """This member's view changed."""
@@ -160,80 +200,57 @@ class Service:
             elif frame.type == Type.PING:
                 self._reply(frame, Type.PONG, codec.encode_body(Empty()))
             elif frame.type not in (Type.LINK_READY, Type.REFUSAL, Type.PONG):
-                self._refuse(frame, codes.UNKNOWN_TYPE, "the payment service does not take this packet")
-        except apsw.Error:
-            raise
-        except Exception:  # one odd request must not stop the service for everybody
+                self._refuse(frame, Refusal(codes.UNKNOWN_TYPE, "the payment service does not take this packet"))
+        except Exception as error:  # one odd request must not stop the service for everybody
+            if ends_the_process(error):
+                raise
             log.exception("a request of packet type %#06x could not be handled", frame.type)
-            self._refuse(frame, codes.SERVER_ERROR, "the payment service failed on this request; nothing was charged")
+            self._refuse(frame, Refusal(codes.SERVER_ERROR, _UNKNOWN_TEXT))
 
     def _sealed(self, frame: Frame) -> None:
         core, member_id = self.core, frame.sender_id
+        refusal = self._admission.refusal(member_id)
+        if refusal is not None:
+            self._refuse(frame, refusal)
+            return
         try:
             with METER.span("open"):
-                envelope, sealer = core.verifier.open(frame.body, member_id, core.clock())
+                opened = core.verifier.open(frame.body, member_id, core.clock())
         except sealing.EnvelopeError as error:
             nobody = Envelope(bytes(16), 0, "en", None)  # type: ignore[arg-type]
             self._requests.refuse(Asked(frame, member_id, nobody, error.sealer, epoch=self._epoch), "bad_request")
             return
         except sealing.SealError:
-            self._refuse(frame, codes.BAD_SEAL, "the order could not be opened; nothing was charged")
+            self._admission.was_useless(member_id)
+            self._refuse(frame, Refusal(codes.BAD_SEAL, "the order could not be opened; nothing was charged"))
             return
-        self._requests.handle(Asked(frame, member_id, envelope, sealer, epoch=self._epoch))
+        if opened.is_copy:
+            self._admission.was_useless(member_id)
+        self._handle(Asked(frame, member_id, opened.envelope, opened.sealer, epoch=self._epoch))
+
+    def _handle(self, asked: Asked) -> None:
+        if not safely("a request", self._requests.handle, asked):
+            self.fail(asked)
 
     def _commit(self) -> None:
         while self._writes or self._orders:
             writes, self._writes = self._writes, []
             orders, self._orders = self._orders[:GROUP_MAX], self._orders[GROUP_MAX:]
-            try:
-                done, answers = self._transact(writes, [order for _, order in orders])
-            except apsw.ConstraintError:
-                # The database refused what the code let through. Nothing is kept; find the one it refuses.
-                log.exception("a group of %d orders was refused by the database", len(orders))
-                self.core.orders.undo()
-                done, answers = self._one_by_one(writes, [order for _, order in orders])
-            for (_, then), result in zip(writes, done, strict=True):
-                if result is not _FAILED:
-                    then(result)
+            works, wanted = [write.work for write in writes], [order for _, order in orders]
+            done, answers, customers = self._group.commit(works, wanted)
+            self._changed_customers |= customers
+            for write, result in zip(writes, done, strict=True):
+                if isinstance(result, Failure):
+                    safely("giving up a write", write.failed)
+                else:
+                    safely("what follows a write", write.then, result)
             for (asked, order), answer in zip(orders, answers, strict=True):
                 self._answer_order(asked, order, answer)
 
-    def _transact(self, writes: list[Any], orders: list[Order]) -> tuple[list[Any], list[bytes | None]]:
-        core = self.core
-        answers: list[bytes | None] = []
-        core.ledger.begin()
-        with core.store.transaction():
-            core.sweep()
-            done = [work() for work, _ in writes]
-            if orders:
-                encoded, group = core.orders.apply(orders, core.clock())
-                answers.extend(encoded)
-                self._changed_customers |= group.customers
-        return done, answers
-
-    def _one_by_one(self, writes: list[Any], orders: list[Order]) -> tuple[list[Any], list[bytes | None]]:
-        done: list[Any] = []
-        answers: list[bytes | None] = []
-        for write in writes:
-            try:
-                done += self._transact([write], [])[0]
-            except apsw.ConstraintError:
-                log.exception("a write was refused by the database")
-                self.core.orders.undo()
-                done.append(_FAILED)
-        for order in orders:
-            try:
-                answers += self._transact([], [order])[1]
-            except apsw.ConstraintError:
-                log.exception("an order was refused by the database")
-                self.core.orders.undo()
-                answers.append(None)
-        return done, answers
-
-    def _answer_order(self, asked: Asked, order: Order, answer: bytes | None) -> None:
+    def _answer_order(self, asked: Asked, order: Order, answer: bytes | Failure) -> None:
         self.land(order.key)
-        if answer is None:
-            self._refuse(asked.frame, codes.SERVER_ERROR, _FAILED_TEXT)
+        if isinstance(answer, Failure):
+            self._refuse(asked.frame, _REFUSALS[answer])
             return
         with METER.span("seal answers"):
             self.answer_encoded(asked, answer)
@@ -250,8 +267,8 @@ class Service:
             )
         )
 
-    def _refuse(self, frame: Frame, code: str, message: str) -> None:
-        self._reply(frame, Type.REFUSAL, codec.encode_body(Refusal(code, message)))
+    def _refuse(self, frame: Frame, refusal: Refusal) -> None:
+        self._reply(frame, Type.REFUSAL, codec.encode_body(refusal))
 
     def _flush(self) -> None:
         if self._changed_customers:
@@ -266,3 +283,7 @@ class Service:
         if self._out:
             out, self._out = self._out, []
             self._send(b"".join(out))
+
+
+def _nothing() -> None:
+    """A write that nobody waits for."""

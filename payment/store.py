@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-from peewee import IntegrityError, PeeweeException
+from peewee import PeeweeException
 from playhouse.apsw_ext import APSWDatabase
 
 from payment.errors import FolderError, OutcomeUnknown
+from payment.guard import ONE_STATEMENT
 from payment.rowseal import COLUMNS, RowSealer
 from payment.schema import INDEXES, MODELS, trigger_statements
 
@@ -123,7 +124,7 @@ class Store:
             yield
         except (apsw.Error, PeeweeException) as error:  # Peewee's own calls wrap APSW's errors
             self._roll_back()
-            if isinstance(error, apsw.ConstraintError | apsw.SQLError | IntegrityError):
+            if isinstance(error, ONE_STATEMENT):
                 raise
             raise OutcomeUnknown(f"the database failed: {error}") from error
         except BaseException:

@@ -1,6 +1,7 @@
 """What travels inside a sealed request and its sealed answer: tagged MessagePack arrays (`[tag, field, …]`).
 
-Times are Unix milliseconds, dates ISO 8601 text (YYYY-MM-DD), ids 16 random bytes unless said otherwise.
+Times are Unix milliseconds, dates ISO 8601 text (YYYY-MM-DD), ids 16 random bytes unless said otherwise. Every integer
+has the range that the store and the arithmetic have, so that what decodes can be worked with.
 Fields that the member has not given yet are None: the subsystem answers with a prompt for exactly those.
 """
 
@@ -11,11 +12,22 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from im_protocol.limits import ID_MAX
+
+NESTING_MAX = 16  # arrays and maps in each other; the messages themselves need four
+BILLS_PER_ANSWER_MAX = 24
+RECEIPT_BYTES_MAX = 8_192  # all texts at their limit, in characters of four bytes, are under four thousand
+
+Id = Annotated[int, Meta(ge=0, le=ID_MAX)]
+Ms = Annotated[int, Meta(ge=0, le=ID_MAX)]
+Count = Annotated[int, Meta(ge=0, le=ID_MAX)]
+AttemptsLeft = Annotated[int, Meta(ge=-1, le=1_000)]
 Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Short = Annotated[str, Meta(max_length=64)]
 Sentence = Annotated[str, Meta(max_length=400)]
 Digits = Annotated[str, Meta(max_length=32)]
-Minor = Annotated[int, Meta(ge=-(10**15), le=10**15)]
+ANSWER_MINOR_MAX = 10**15  # a thousand times the largest amount that anybody may type or import
+Minor = Annotated[int, Meta(ge=-ANSWER_MINOR_MAX, le=ANSWER_MINOR_MAX)]
 Rule = Literal["exact", "up_to_due", "over_is_credit"]
 
 
@@ -23,7 +35,7 @@ class Amount(msgspec.Struct, array_like=True, frozen=True, order=False):
     """Money: integer minor units (cents, fen) of an ISO 4217 currency. Arithmetic is in `money`."""
 
     minor: Minor
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")]
+    currency: Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True, tag=True):
@@ -37,7 +49,7 @@ class Envelope(msgspec.Struct, array_like=True, frozen=True):
     """What is sealed: one request with its freshness. `nonce` is new for every seal, also of a retry."""
 
     nonce: Id16
-    made_at_ms: int
+    made_at_ms: Ms
     lang: Annotated[str, Meta(max_length=16)]
     request: Request
 
@@ -50,19 +62,26 @@ class Overview(Message, frozen=True):
 
 
 class AskBill(Message, frozen=True):
-    """What do I owe this biller? A customer number given once is remembered for this member."""
+    """What do I owe this biller? A customer number given once is remembered for this member.
 
-    biller_id: int
+    `after_bill`: go on after this bill of the page before (0: begin with the oldest).
+    """
+
+    biller_id: Id
     customer_number: Digits | None = None
+    after_bill: Id = 0
 
 
 class Pay(Message, frozen=True):
-    """Pay a bill. `bill_id` None: the oldest open bill. `pin` is the six-digit payment password."""
+    """Pay a bill. `bill_id` None: the oldest open bill. `pin` is the six-digit payment password.
+
+    `account` None: the only account in the biller's currency.
+    """
 
     payment_id: Id16
-    biller_id: int
+    biller_id: Id
     customer_number: Digits | None = None
-    bill_id: int | None = None
+    bill_id: Id | None = None
     amount: Amount | None = None
     account: Digits | None = None
     pin: Annotated[str, Meta(max_length=16)] | None = None
@@ -77,7 +96,7 @@ class AskPayment(Message, frozen=True):
 class AskReceipts(Message, frozen=True):
     """The member's receipts, newest first, before this transfer number (0: the newest)."""
 
-    before_transfer: int = 0
+    before_transfer: Id = 0
 
 
 class SetPin(Message, frozen=True):
@@ -101,8 +120,8 @@ class BillLine(msgspec.Struct, array_like=True, frozen=True):
 class Bill(msgspec.Struct, array_like=True, frozen=True):
     """One bill. `due` is what is still to pay of `total`; `minimum` the least that may be paid now."""
 
-    bill_id: int
-    biller_id: int
+    bill_id: Id
+    biller_id: Id
     customer_number: Digits
     title: Short
     period: Short
@@ -115,18 +134,22 @@ class Bill(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Account(msgspec.Struct, array_like=True, frozen=True):
-    """A payment account of the member. Only its owner ever gets the whole `number` (in a sealed answer)."""
+    """A payment account of the member. Only its owner ever gets the whole `number` (in a sealed answer).
+
+    `pay_max` is the most that one payment from it may be now by its limits, in minor units (-1: not told).
+    """
 
     number: Digits
     name: Short
     balance: Amount
     has_pin: bool = True
+    pay_max: Annotated[int, Meta(ge=-1, le=ANSWER_MINOR_MAX)] = -1
 
 
 class BillerState(msgspec.Struct, array_like=True, frozen=True):
     """One bill-pay row of the roster. `state` no_customer: the customer number is not known yet."""
 
-    biller_id: int
+    biller_id: Id
     state: Literal["no_customer", "nothing_due", "due", "overdue"]
     due: Amount | None = None
     due_on: Short = ""
@@ -161,20 +184,20 @@ class Receipt(msgspec.Struct, array_like=True, frozen=True):
     kind: Literal["payment", "refund"]
     receipt_no: Short
     payment_id: Id16
-    member_id: int
-    biller_id: int
+    member_id: Id
+    biller_id: Id
     biller_name: Short
     customer_number: Digits
     account_tail: Digits
-    bill_id: int
+    bill_id: Id
     bill_title: Short
     billed: Amount
     paid: Amount
     remaining: Amount
     credit: Amount
-    paid_at_ms: int
-    transfer_no: int
-    refunded_transfer_no: int
+    paid_at_ms: Ms
+    transfer_no: Id
+    refunded_transfer_no: Id
     chain_hash: Annotated[bytes, Meta(min_length=32, max_length=32)]
     reason: Sentence = ""
 
@@ -182,7 +205,7 @@ class Receipt(msgspec.Struct, array_like=True, frozen=True):
 class SignedReceipt(msgspec.Struct, array_like=True, frozen=True):
     """`receipt` is the MessagePack of Receipt, byte for byte as signed (Ed25519, RFC 8032) by the root key."""
 
-    receipt: bytes
+    receipt: Annotated[bytes, Meta(max_length=RECEIPT_BYTES_MAX)]
     signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
 
 
@@ -207,14 +230,21 @@ class Prompt(Message, frozen=True):
 
 
 class BillsAre(Message, frozen=True):
-    """Open bills, oldest first (empty: nothing due), and the accounts to pay from."""
+    """Open bills, oldest first (empty: nothing due), and the accounts to pay from.
 
-    biller_id: int
+    `more`: there are further ones; ask on with `after_bill` the last of these. `open_bills` counts all that are open,
+    `open_due` is their sum.
+    """
+
+    biller_id: Id
     customer_number: Digits
     place: Short
     bills: list[Bill]
     accounts: list[Account]
     credit: Amount | None = None
+    more: bool = False
+    open_bills: Count = 0
+    open_due: Amount | None = None
 
 
 class Paid(Message, frozen=True):
@@ -236,12 +266,12 @@ class NotPaid(Message, frozen=True):
     code: Short
     text: Sentence
     final: bool = True
-    retry_at_ms: int = 0
-    attempts_left: int = -1
+    retry_at_ms: Ms = 0
+    attempts_left: AttemptsLeft = -1
 
 
 class PaymentUnknown(Message, frozen=True):
-    """This payment id has never arrived here: no money moved under it."""
+    """No money moved under this payment id, and no order for it that was sealed before the question ever will."""
 
     payment_id: Id16
 
@@ -263,8 +293,8 @@ class Refused(Message, frozen=True):
 
     code: Short
     text: Sentence
-    retry_at_ms: int = 0
-    attempts_left: int = -1
+    retry_at_ms: Ms = 0
+    attempts_left: AttemptsLeft = -1
 
 
 Answer = OverviewIs | Prompt | BillsAre | Paid | NotPaid | PaymentUnknown | ReceiptsAre | Done | Refused

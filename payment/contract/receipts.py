@@ -26,7 +26,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _RECEIPT = msgspec.msgpack.Decoder(Receipt)
 
 
-class ReceiptError(Exception):
+class ReceiptError(ValueError):
     """Not a receipt, or not one that this root key signed. Says which."""
 
 
@@ -36,8 +36,12 @@ def encode_receipt(receipt: Receipt) -> bytes:
 
 
 def sign_receipt(receipt: Receipt, root: Ed25519PrivateKey) -> SignedReceipt:
-    """The receipt with the subsystem's signature."""
+    """The receipt with the subsystem's signature. Raises ReceiptError for one that its reader would not take."""
     raw = encode_receipt(receipt)
+    try:
+        _RECEIPT.decode(raw)
+    except msgspec.DecodeError as error:
+        raise ReceiptError(f"this would be no receipt: {error}") from None
     return SignedReceipt(raw, root.sign(raw))
 
 
@@ -48,7 +52,7 @@ def verify_receipt(signed: SignedReceipt, root_public_key: bytes) -> Receipt:
         return _RECEIPT.decode(signed.receipt)
     except InvalidSignature:
         raise ReceiptError("the signature does not fit: this receipt was changed or is from somewhere else") from None
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise ReceiptError(f"this is not a receipt: {error}") from None
 
 
@@ -64,7 +68,7 @@ def receipt_unless_known(
         if hash_of(receipt.transfer_no) == receipt.chain_hash:
             return None
         return verify_receipt(signed, root_public_key)
-    except (ReceiptError, msgspec.DecodeError, ValueError, OverflowError):
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
         return None
 
 

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from im_protocol.packets import Type
 from payment.contract.keys import SUITE, KeyConfig, OpeningKey, sealing_key
-from payment.contract.messages import Answer, Envelope
+from payment.contract.messages import NESTING_MAX, Answer, Envelope
+from payment.contract.nesting import depth_of
 
 HEADER = struct.Struct(">BHHH")
 ENC_BYTES = 1_120  # ML-KEM-768 ciphertext (1,088), then the ephemeral X25519 public key (32)
@@ -34,6 +35,7 @@ _AAD = struct.Struct(">QH")
 
 _ENCODER = msgspec.msgpack.Encoder()
 _ENVELOPE = msgspec.msgpack.Decoder(Envelope)
+_NOT_A_REQUEST = (msgspec.DecodeError, ValueError, RecursionError)
 _ANSWER: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 
@@ -67,7 +69,7 @@ class ResponseContext:
         try:
             plain = ChaCha20Poly1305(key).decrypt(nonce, body[_RESPONSE_NONCE_BYTES:], b"")
             return _ANSWER.decode(_unpad(plain))
-        except (InvalidTag, msgspec.DecodeError, ValueError):
+        except (InvalidTag, msgspec.DecodeError, ValueError, RecursionError):
             raise SealError from None
 
 
@@ -132,9 +134,17 @@ def open_request(private: OpeningKey, body: bytes, member_id: int) -> tuple[Enve
         raise SealError from None
     sealer = ResponseSealer(enc, context.export(_RESPONSE_LABEL, _KEY_BYTES))
     try:
-        return _ENVELOPE.decode(plain), sealer
-    except (msgspec.DecodeError, ValueError):
+        envelope = _ENVELOPE.decode(plain)
+        if _ENCODER.encode(envelope) != plain and depth_of(plain) > NESTING_MAX:  # only what was appended can be deep
+            raise ValueError("nested too deeply")
+    except _NOT_A_REQUEST:
         raise EnvelopeError(sealer) from None
+    return envelope, sealer
+
+
+def check_answer(answer: bytes) -> None:
+    """What is sealed must be what the other side can read. Raises ValueError for bytes that are no answer."""
+    _ANSWER.decode(answer)
 
 
 def key_id_of(body: bytes) -> int:

@@ -2,8 +2,8 @@
 
 The client's and the service's real logic run against simulated time and network. However bad it gets: an order is paid
 at most once, and each ends in one of three outcomes; "paid" means that the money moved, "not paid" that it did not and
-never will, and an order that is still being decided is decided as soon as the relay works again. A member who does what he is told
-(told "not paid", he pays anew under a new id) never pays twice.
+never will, and an order that is still being decided is decided as soon as the relay works again. A member who does
+what he is told (told "not paid", he pays anew under a new id) never pays twice.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ from payment.contract.messages import (
     Prompt,
     ReceiptsAre,
     Refused,
+    SetPin,
 )
 from payment.contract.receipts import verify_receipt
-from tests.payment.house import ELECTRICITY, LIN, MOBILE, PIN, WANG, WATER, WRONG_PIN, House
+from tests.payment.house import BILLS, ELECTRICITY, LIN, MOBILE, PIN, WANG, WATER, WRONG_PIN, House
 
 
 def test_a_bill_is_paid_with_a_signed_receipt(house: House) -> None:
@@ -106,11 +107,22 @@ def test_an_unknown_id_is_unknown_and_its_late_order_is_dead(house: House) -> No
     assert isinstance(house.ask(LIN, order), Paid)
 
 
-@pytest.mark.parametrize("missing", ["amount", "account", "pin"])
+@pytest.mark.parametrize("missing", ["amount", "pin"])
 def test_an_incomplete_order_is_asked_for_exactly_what_is_missing(house: House, missing: str) -> None:
     answer = house.ask(LIN, msgspec.structs.replace(house.order(LIN), **{missing: None}))
     assert isinstance(answer, Prompt)
     assert [field.name for field in answer.fields] == [missing]
+
+
+def test_an_order_without_an_account_is_paid_from_the_only_one(house: House) -> None:
+    order = house.order(LIN, account=None)
+    answer = house.ask(LIN, order)
+    assert isinstance(answer, Paid)
+    assert verify_receipt(answer.receipt, house.core.keystore.root_public).account_tail == house.account(LIN)[-4:]
+    assert house.ask(LIN, order) == answer
+    other = house.ask(LIN, msgspec.structs.replace(order, account=house.account(LIN)))
+    assert isinstance(other, NotPaid) and other.code == "payment_id_reused"  # what counts is what was sent
+    house.check()
 
 
 def test_an_unknown_customer_number_is_asked_for_once(house: House) -> None:
@@ -220,12 +232,66 @@ def test_receipts_come_newest_first(house: House) -> None:
     assert titles == ["Water January", "Electricity January"]
 
 
-def test_an_account_of_somebody_else_looks_like_a_wrong_password(house: House) -> None:
-    theirs = house.ask(LIN, house.order(LIN, account=house.account(WANG)))
-    unknown = house.ask(LIN, house.order(LIN, account="999999999999"))
+@pytest.mark.parametrize("pin", [PIN, WRONG_PIN])
+def test_an_account_of_somebody_else_looks_like_one_that_does_not_exist(house: House, pin: str) -> None:
+    theirs = house.ask(LIN, house.order(LIN, account=house.account(WANG), pin=pin))
+    unknown = house.ask(LIN, house.order(LIN, account="999999999999", pin=pin))
+    assert theirs == unknown
+    assert isinstance(theirs, NotPaid) and theirs.code == "no_account" and not theirs.final
+    assert "No money was moved" in theirs.text
     wrong = house.ask(LIN, house.order(LIN, pin=WRONG_PIN))
-    assert theirs == unknown == wrong
+    assert isinstance(wrong, NotPaid) and wrong.attempts_left == 2  # those were no guesses
     assert house.balance(WANG) == 20_000
+
+
+@pytest.mark.parametrize("pin", ["271828\0", "314159\0", "314159 ", "３１４１５９", "٣١٤١٥٩", "31415", "3141590"])
+def test_only_six_ascii_digits_are_a_payment_password(house: House, pin: str) -> None:
+    """HMAC pads its key with zeros, so a password with zero bytes behind it would be the same one."""
+    for request in (house.order(LIN, pin=pin), SetPin("805913", pin)):
+        answer = house.ask(LIN, request)
+        assert isinstance(answer, Refused) and answer.code == "bad_request" and "six digits" in answer.text
+    assert house.balance(LIN) == 20_000
+    assert isinstance(house.ask(LIN, house.order(LIN)), Paid)
+
+
+def test_all_open_bills_can_be_had_page_by_page(house: House) -> None:
+    rows = "".join(
+        f"102,40200402,2026-{at % 12 + 1:02},Water {at},{'水' * 60} {line},1.00,2026-{at % 12 + 1:02}-15,P-{at},\n"
+        for at in range(60)
+        for line in range(1 + 50 * (at % 7 == 0))
+    )
+    house.load(BILLS.splitlines()[0] + "\n" + rows)
+    seen, page = [], house.bills(LIN, WATER, "40200402")
+    while True:
+        assert page.bills and page.open_bills == 61
+        seen += [(bill.due_on, bill.bill_id) for bill in page.bills]
+        if not page.more:
+            break
+        answer = house.ask(LIN, AskBill(WATER, "40200402", seen[-1][1]))
+        assert isinstance(answer, BillsAre)
+        page = answer
+    assert seen == sorted(seen) and len(set(seen)) == 61
+    assert page.open_due == Amount(4_000 + 100 * (60 + 50 * 9), "CNY")
+
+
+def test_a_page_of_bills_goes_on_after_a_bill_that_was_paid_meanwhile(house: House) -> None:
+    rows = "".join(f"102,40200402,2026-02,Water {at},Usage,1.00,2026-02-15,P-{at},\n" for at in range(30))
+    house.load(BILLS.splitlines()[0] + "\n" + rows)
+    page = house.bills(LIN, WATER, "40200402")
+    last = page.bills[-1]
+    paid = house.order(LIN, biller_id=WATER, customer_number="40200402", bill_id=last.bill_id, minor=100)
+    assert isinstance(house.ask(LIN, paid), Paid)
+    rest = house.ask(LIN, AskBill(WATER, "40200402", last.bill_id))
+    assert isinstance(rest, BillsAre) and not rest.more and rest.open_bills == 30
+    assert len(page.bills) + len(rest.bills) == 31 and rest.bills[0].bill_id == last.bill_id + 1
+
+
+def test_an_account_tells_what_its_limits_let_it_pay(house: House) -> None:
+    house.do("limits", "set", "--single", "90.00", "--daily", "100.00")
+    assert house.bills(LIN, WATER, "40200402").accounts[0].pay_max == 9_000
+    assert isinstance(house.ask(LIN, house.order(LIN)), Paid)
+    overview = house.ask(LIN, Overview())
+    assert isinstance(overview, OverviewIs) and overview.accounts[0].pay_max == 10_000 - 8_640
 
 
 def test_a_cancelled_bill_cannot_be_paid(house: House) -> None:
