@@ -42,7 +42,7 @@ class GroupCommit:
         """
         try:
             return self._transact(writes, orders)
-        except Exception as error:
+        except Exception as error:  # one order's error, whatever it is, is not the others' business
             if ends_the_process(error):
                 raise
             log.exception("a group of %d writes and %d orders was refused", len(writes), len(orders))
@@ -83,7 +83,7 @@ class GroupCommit:
     def _alone(self, transact: Callable[[], _T]) -> _T | None:
         try:
             return transact()
-        except Exception as error:
+        except Exception as error:  # as above
             if ends_the_process(error):
                 raise
             log.exception("a write or an order was refused by itself as well")

@@ -32,7 +32,7 @@ def safely(what: str, call: Callable[..., Any], *values: Any) -> bool:
     """
     try:
         call(*values)
-    except Exception as error:
+    except Exception as error:  # whatever it is: see above
         if ends_the_process(error):
             raise
         log.exception("%s failed", what)

@@ -360,7 +360,7 @@ class Requests:
         def prepare() -> list[PinRecord] | None:
             try:
                 return [credentials.prepare(new) for _ in targets]
-            except Exception:
+            except Exception:  # no memory, for example; the asker is told below
                 log.exception("a payment password could not be prepared")
                 return None
 
