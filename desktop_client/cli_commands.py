@@ -24,7 +24,7 @@ from desktop_client.i18n import _, language
 from desktop_client.outcomes import NOTHING_SENT
 from desktop_client.profile import KnownServer, Profile
 from desktop_client.signin import Problem, SignInFlow
-from desktop_client.wording import cause, invite_problem, looks_like_pin, presence_word
+from desktop_client.wording import cause, invite_problem, looks_like_pin, pin_change_unknown, presence_word
 from im_protocol.limits import MEMBER_ID_MIN, TEXT_CHARS_MAX
 from im_protocol.packets import Refusal, SignedIn
 from payment.contract.messages import BillsAre, Done, OverviewIs, Prompt
@@ -199,7 +199,7 @@ def pin_change(runner: Runner) -> Result:
     terminal = runner.terminal
     old = terminal.secret("BILLBUDDY_PIN", _("Old payment password:"))
     new = terminal.secret("BILLBUDDY_NEW_PIN", _("New payment password (six digits):"))
-    not_known = _("Whether the payment password was changed is not known yet: the next payment shows it.")
+    not_known = pin_change_unknown()
     runner.stake.unknown_text = not_known
     done = runner.call(lambda call: runner.member.payments.set_pin(new, old or None, call))
     if isinstance(done, Refusal) and done.code not in NOTHING_SENT:

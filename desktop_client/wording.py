@@ -86,6 +86,19 @@ def receipt_held(receipt: Receipt) -> str:
     )
 
 
+def unanswered(code: str, message: str, *, is_open: bool) -> str:
+    """Why a question could not be answered, worded here for all windows.
+
+    `is_open`: an order was sent and may still be decided, so that nothing may say that nothing was sent or charged.
+    """
+    return cause(code, message) if is_open else problem(code, message)
+
+
+def pin_change_unknown() -> str:
+    """For a change of the payment password that was sent, and not answered."""
+    return _("Whether the payment password was changed is not known yet: the next payment shows it.")
+
+
 def invite_problem() -> str:
     """A sentence for text that is no whole invite link."""
     return _(

@@ -18,7 +18,7 @@ from desktop_client.presenters.bill_stream import BillStream
 from desktop_client.presenters.chat import PinGuard
 from desktop_client.presenters.pay_sheet import PaySheetPresenter
 from desktop_client.presenters.views import ConversationHead, Entry, FormCard, TimeMark, Windows
-from desktop_client.wording import cause, problem, time_mark
+from desktop_client.wording import time_mark, unanswered
 from im_protocol.packets import Refusal
 from payment.contract.messages import Account, Answer, Bill, BillerState, BillsAre, Prompt, Refused
 from payment.contract.money import with_sign
@@ -153,7 +153,8 @@ class BillPresenter:
         elif isinstance(answer, Refused):
             self.view.show_banner(answer.text, "danger")
         elif isinstance(answer, Refusal):
-            self.view.show_banner(self._unanswered_words(answer), "warning")
+            is_open = bool(self._member.outbox.deciding())
+            self.view.show_banner(unanswered(answer.code, answer.message, is_open=is_open), "warning")
             self._retry_later()
 
     def _show_prompt(self, prompt: Prompt) -> None:
@@ -169,12 +170,6 @@ class BillPresenter:
         number = self._bills.customer_number if self._bills is not None else ""
         self._stream.put(cards.number_form(number, self._prompt))
         self.view.see(cards.CHANGE_NUMBER)
-
-    def _unanswered_words(self, refusal: Refusal) -> str:
-        """Says nothing of charges while an order is still being decided: that one may have been paid."""
-        if self._member.outbox.deciding(self._biller_id):
-            return cause(refusal.code, refusal.message)
-        return problem(refusal.code, refusal.message)
 
     def _retry_later(self) -> None:
         self._cancel_retry()

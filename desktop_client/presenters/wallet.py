@@ -11,6 +11,7 @@ from pathlib import Path
 from desktop_client.app import Member
 from desktop_client.events import OverviewChanged
 from desktop_client.i18n import _
+from desktop_client.outcomes import NOTHING_SENT
 from desktop_client.presenters import cards
 from desktop_client.presenters.views import (
     Card,
@@ -22,7 +23,7 @@ from desktop_client.presenters.views import (
     TimeMark,
     Windows,
 )
-from desktop_client.wording import account_tail, problem, time_mark
+from desktop_client.wording import account_tail, cause, pin_change_unknown, problem, time_mark, unanswered
 from im_protocol.limits import PAYMENT_ID
 from im_protocol.packets import Refusal
 from payment.contract.messages import Account, Answer, Done, Receipt, Refused
@@ -111,7 +112,8 @@ class WalletPresenter:
         if not self._cancels:
             return
         if isinstance(found, Refusal):
-            self.view.show_banner(problem(found.code, found.message), "warning")
+            is_open = bool(self._member.outbox.deciding())
+            self.view.show_banner(unanswered(found.code, found.message, is_open=is_open), "warning")
         else:
             self.view.show_banner("", "plain")
             self.draw()
@@ -127,7 +129,9 @@ class WalletPresenter:
         elif isinstance(answer, Refused):
             self._fail(answer.text)
         elif isinstance(answer, Refusal):
-            self._fail(problem(answer.code, answer.message))
+            is_sure = answer.code in NOTHING_SENT
+            why = cause(answer.code, answer.message)
+            self._fail(problem(answer.code, answer.message) if is_sure else f"{why} {pin_change_unknown()}")
 
     def _fail(self, error: str) -> None:
         if self._form is not None:
