@@ -64,8 +64,7 @@ def open_application(options: argparse.Namespace, profile: Profile) -> tuple[TkW
 
     def remember_language(which: str) -> None:
         profile.set_setting("lang", which)
-        if application.roster is not None:
-            application.roster.draw()
+        application.redraw()
 
     windows.on_scale = lambda wish: profile.set_setting("scale", f"{wish:g}")
     windows.on_theme = lambda mode: profile.set_setting("theme", mode)

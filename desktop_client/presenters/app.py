@@ -87,6 +87,13 @@ class Application:
         else:
             self.conversations[contact_id] = ChatPresenter(member, self.windows, contact_id, closed)
 
+    def redraw(self) -> None:
+        """Every open window is told its texts again: the language is another one now."""
+        if self.roster is not None:
+            self.roster.draw()
+        for presenter in list(self.conversations.values()):
+            presenter.redraw()
+
     def sign_out(self) -> None:
         """Back to the login window."""
         self._close_windows()

@@ -32,10 +32,16 @@ class PinGuard:
             self._held = ""
             return True
         self._held = text
-        warning = _("This looks like a payment password. It was NOT sent. Send it again if it is something else.")
-        self._view.show_banner(warning, "warning")
+        self.tell()
         self._view.set_draft(text)
         return False
+
+    def tell(self) -> None:
+        """Says what was held back, again too (in another language)."""
+        if not self._held:
+            return
+        warning = _("This looks like a payment password. It was NOT sent. Send it again if it is something else.")
+        self._view.show_banner(warning, "warning")
 
 
 class ChatPresenter:
@@ -46,6 +52,7 @@ class ChatPresenter:
         self._peer_id = peer_id
         self._closed = closed
         self._last_at_ms = 0
+        self._connection = ConnectionChanged("connected")
         self._shown: dict[str, Place] = {}  # as the window has them, in its order
         self.view = windows.conversation(peer_id, "member")
         self._guard = PinGuard(self.view)
@@ -98,6 +105,13 @@ class ChatPresenter:
             cancel()
         self._cancels.clear()
         self._closed()
+
+    def redraw(self) -> None:
+        """Shows everything again: the language is another one now."""
+        self._show_head()
+        self._show_all()
+        self._on_connection(self._connection)
+        self._guard.tell()
 
     def _on_chat(self, event: ChatChanged) -> None:
         if event.peer_id != self._peer_id:
@@ -169,6 +183,7 @@ class ChatPresenter:
             self._show_head()
 
     def _on_connection(self, event: ConnectionChanged) -> None:
+        self._connection = event
         if event.state == "connected":
             self.view.show_banner("", "plain")
         elif event.state == "reconnecting":

@@ -156,6 +156,11 @@ class PaySheetPresenter:
         self.view.close()
         self._done(outcome)
 
+    def redraw(self) -> None:
+        """The language is another one now; an order on its way keeps the texts that it was made with."""
+        if not self._busy:
+            self._show()
+
     def _show(self) -> None:
         """Makes the offer anew and shows it: every text of the sheet comes from it."""
         bill = self._bill

@@ -51,6 +51,7 @@ class BillPresenter:
         self._asked_number: str | None = None
         self._wanted: list[str | None] = []  # what is to be asked as soon as the answer is here
         self._number_told = ""
+        self._not_paid: dict[bytes, Outcome] = {}  # what was said here of orders that took no money
         self._retry_wait = RETRY_MILLISECONDS
         self._cancel_retry: Callable[[], None] = lambda: None
         self.view = windows.conversation(biller_id, "biller")
@@ -118,6 +119,24 @@ class BillPresenter:
         self._closed()
         if flying is not None:
             self._member.bus.publish(OrderChanged(Outcome("deciding", flying)))
+
+    def redraw(self) -> None:
+        """Shows everything again, and asks again for what the subsystem words: the language is another one now."""
+        is_changing = self._stream.form(cards.CHANGE_NUMBER) is not None
+        self.view.show_banner("", "plain")
+        self._prompt = None
+        self._show_head()
+        self._show_history()
+        if self._bills is not None:
+            self._put_bills(self._bills)
+        for outcome in list(self._not_paid.values()):
+            self._show_outcome(outcome)
+        if is_changing:
+            self._ask_for_number()
+        if self._sheet is not None:
+            self._sheet.redraw()
+        self._guard.tell()
+        self.check()
 
     # -- asking
 
@@ -279,6 +298,7 @@ class BillPresenter:
         if outcome.state == "paid" and outcome.receipt is not None:
             self._stream.put_outcome(bill_id, cards.receipt_card(outcome.receipt, outcome.verified, self._accounts()))
         elif outcome.state in ("not_paid", "prompt"):
+            self._not_paid[outcome.order.payment_id] = outcome
             self._stream.put_outcome(bill_id, cards.refusal_card(outcome))
         else:
             bill = self._bill(cards.bill_key(bill_id))

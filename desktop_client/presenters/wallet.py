@@ -88,6 +88,13 @@ class WalletPresenter:
         self._cancels.clear()
         self._closed()
 
+    def redraw(self) -> None:
+        """Shows everything again: the language is another one now."""
+        if self._form is not None:
+            self._form = _pin_form(has_old=any(a.has_pin for a in self._accounts()))
+        self.view.show_banner("", "plain")
+        self.draw()
+
     def draw(self) -> None:
         """Shows everything as it is now."""
         accounts = self._accounts()
