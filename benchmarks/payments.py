@@ -54,7 +54,7 @@ def run() -> list[Figure]:
     """Builds a house, runs the client process against it, and adds up."""
     with data_folder() as data:
         bills = MEMBERS + RUNS * PAYMENTS_PER_RUN + LATENCY_PAYMENTS
-        accounts = _furnish(data, bills)
+        accounts = furnish(data, bills, MEMBERS, MEMBERS)
         meter = data.parent / "meter.json"
         os.environ["BILLBUDDY_METER"] = str(meter)
         try:
@@ -113,12 +113,13 @@ def _figures(runs: list[tuple[float, float, float]], p50: float, p99: float, spl
     return figures
 
 
-def _furnish(data: Path, bills: int) -> Path:
-    """Members with money, one biller, and a bill for every payment. Gives the file with the account numbers."""
-    import_members(data, MEMBERS)
+def furnish(data: Path, bills: int, members: int, payers: int) -> Path:
+    """Members, the first of them with money, one biller, and a bill for every payment. Gives the file with the account
+    numbers."""
+    import_members(data, members)
     folder = data.parent
     money = folder / "accounts.csv"
-    rows = "".join(f"{10_001 + i},Member {i + 1},{PIN},1000000.00\n" for i in range(MEMBERS))
+    rows = "".join(f"{10_001 + i},Member {i + 1},{PIN},1000000.00\n" for i in range(payers))
     money.write_text("member_id,name,pin,balance\n" + rows, encoding="utf-8")
     pay = [sys.executable, "-m", "payment", "--data", str(data / "payment"), "--log-level", "error"]
 
@@ -137,7 +138,7 @@ def _furnish(data: Path, bills: int) -> Path:
     )
     command("bill", "import", str(table))
     accounts = folder / "numbers.json"
-    numbers = {i: command("account", "show", "--member", str(i)).split()[0] for i in range(10_001, 10_001 + MEMBERS)}
+    numbers = {i: command("account", "show", "--member", str(i)).split()[0] for i in range(10_001, 10_001 + payers)}
     accounts.write_text(json.dumps(numbers), encoding="utf-8")
     return accounts
 
@@ -206,13 +207,13 @@ class Bank:
             sock = connect(port, context)
             sign_in(sock, int(member), PASSWORD)
             self.payers[sock.fileno()] = Payer(sock, int(member), number)
-        self._config = self._fetch_config(next(iter(self.payers.values())))
+        self._config = self.fetch_config(next(iter(self.payers.values())))
         for fd, payer in self.payers.items():
             payer.sock.setblocking(False)
             self._poll.register(fd, select.EPOLLIN)
 
     @staticmethod
-    def _fetch_config(payer: Payer) -> keys.KeyConfig:
+    def fetch_config(payer: Payer) -> keys.KeyConfig:
         payer.sock.sendall(encode(Type.KEY_CONFIG_REQUEST, request_id=5, receiver_id=PAYMENT_ID))
         while True:
             for frame in payer.reader.receive_data(payer.sock.recv(65_536)):
@@ -244,7 +245,7 @@ class Bank:
                     payer.send()
         seconds = time.monotonic() - start
         for payer, frame in last:
-            _must_be_paid(payer, frame)
+            must_be_paid(payer, frame)
         return seconds
 
     def latency(self) -> tuple[float, float]:
@@ -266,12 +267,12 @@ class Bank:
                 for frame in payer.receive():
                     took.append(time.monotonic() - payer.sent[frame.request_id])
                     left -= 1
-                    _must_be_paid(payer, frame)
+                    must_be_paid(payer, frame)
         took.sort()
         return took[len(took) // 2] * 1e3, took[int(len(took) * 0.99)] * 1e3
 
 
-def _must_be_paid(payer: Payer, frame: Frame) -> None:
+def must_be_paid(payer: Payer, frame: Frame) -> None:
     if frame.type != Type.SEALED_ANSWER:
         raise RuntimeError(f"refused: {frame.body!r}")
     answer = payer.contexts.pop(frame.request_id).open(frame.body)

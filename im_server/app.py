@@ -123,7 +123,7 @@ class Server:
             heartbeat=Heartbeat(self._payment_busy, self._payment_hung, settings.heartbeat_seconds),
             writer=writer,
             workers=Workers("worker", settings.workers, settings.work_queue_max, self._database.close),
-            password_workers=Workers("password", 2, settings.password_queue_max, self._database.close),
+            password_workers=Workers("password", 2, settings.password_queue_max, self._database.close, nice=10),
             quick_workers=Workers("quick", 1, settings.password_queue_max, self._database.close),
             passwords=PasswordChecker(),
             known_devices=known_devices,

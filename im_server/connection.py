@@ -53,6 +53,7 @@ class Connection:
         "fd",
         "heard_at",
         "io",
+        "is_heavy",
         "kind",
         "mask",
         "member_id",
@@ -61,6 +62,7 @@ class Connection:
         "out_bytes",
         "partial_since",
         "paused",
+        "paused_until",
         "phase",
         "pipelines",
         "quota",
@@ -90,8 +92,10 @@ class Connection:
         self.unsent = b""
         self.dirty = False
         self.wants_write = False
+        self.is_heavy = False  # has many messages waiting for the disk
         self.paused = False  # not read for a while, because it sent too fast
         self.mask = 0  # what the poller waits for
+        self.paused_until = 0.0
         self.partial_since = 0.0  # 0: no packet is incomplete
         self.heard_at = 0.0
         self.deadline = 0.0  # 0: none

@@ -23,7 +23,7 @@ from im_server.presence import PresenceHub
 from im_server.quotas import KINDS, QuotaBook, retry_ms
 from im_server.relay import Relay
 from im_server.sessions import Sessions
-from im_server.store.writer import Writer
+from im_server.store.writer import LIGHT_WAITING_MAX, Writer
 from im_server.throttle import Throttle
 from im_server.workers import Workers
 
@@ -176,6 +176,13 @@ class Dispatcher(Callbacks):
         if io.posts:
             posts, io.posts = io.posts, []
             self.core.writer.post(posts)
+        if io.heavy_posts:
+            posts, io.heavy_posts = io.heavy_posts, []
+            self.core.writer.post_heavy(posts)
+
+    def may_go_on(self, conn: Connection) -> bool:
+        """What a connection sends waits in its own machine while much of it waits for the disk here."""
+        return conn.chats - conn.chats_answered - conn.chats_refused <= LIGHT_WAITING_MAX
 
     def tick(self, io: IoThread, now: float) -> None:
         if io.number == 0 and now >= self._forget_at:

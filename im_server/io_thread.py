@@ -28,6 +28,7 @@ from im_server.poller import READ, WRITE, new_poller
 
 log = logging.getLogger(__name__)
 
+GO_ON_SECONDS = 0.005  # how often a paused connection is looked at whose pause has passed
 HANDSHAKES_PER_TURN = 4  # each takes up to a millisecond
 
 
@@ -41,6 +42,10 @@ class Callbacks:
     def closed(self, conn: Connection, reason: str) -> None:
         """The connection is gone; its resources are free."""
         raise NotImplementedError
+
+    def may_go_on(self, conn: Connection) -> bool:
+        """Whether a connection may be read again whose pause has passed."""
+        return True
 
     def turn_done(self, io: IoThread) -> None:
         """All events of one turn are handled: hand over what was collected."""
@@ -61,6 +66,7 @@ class IoThread(threading.Thread):
         self.callbacks = callbacks
         self.connections: dict[int, Connection] = {}
         self.posts: list[Any] = []
+        self.heavy_posts: list[Any] = []  # of connections that have many unanswered messages
         self.now = time.monotonic()
         self.tick_seconds = min(1.0, settings.sign_in_seconds_max / 4, settings.silence_seconds_max / 4)
         self._next_tick = self.now
@@ -164,6 +170,7 @@ class IoThread(threading.Thread):
 
     def pause(self, conn: Connection, seconds: float) -> None:
         """Read nothing of this connection for so long: what it sends too fast waits in its own machine."""
+        conn.paused_until = max(conn.paused_until, self.now + seconds)
         if conn.phase is Phase.OPEN and not conn.paused:
             conn.paused = True
             self.watch(conn)
@@ -171,6 +178,10 @@ class IoThread(threading.Thread):
 
     def _resume(self, conn: Connection) -> None:
         if conn.paused and conn.phase is Phase.OPEN:
+            if self.now < conn.paused_until or not self.callbacks.may_go_on(conn):
+                left = max(GO_ON_SECONDS, conn.paused_until - self.now)
+                self.call_later(left, lambda: self._resume(conn))
+                return
             conn.paused = False
             conn.heard_at = self.now
             if conn.partial_since:

@@ -15,9 +15,11 @@ from im_server.errors import Busy
 from im_server.quotas import retry_ms
 from im_server.send_order import EARLIER_FIRST, IN_ORDER_AGAIN_MS, hold_back
 from im_server.store.mailbox import Post
+from im_server.store.writer import LIGHT_WAITING_MAX
 
 _new_tuple = tuple.__new__  # half the cost of the class's own constructor
 _NOTHING_APPENDED = 0x92  # an array of the two fields, as nearly every client writes it
+_PAUSE_SECONDS = 0.01  # a commit or two
 _DISK_IS_SLOW = "Too many messages are waiting for the disk; try again."
 _TOO_MUCH = "You send more than this server takes from one member; wait a moment."
 _decode = msgspec.msgpack.Decoder(ChatSend).decode
@@ -28,21 +30,27 @@ def chat_send(core: Core, conn: Connection, frame: Frame) -> None:
     message = checked(kind, body)
     message_id = message.message_id
     conn.chats = place = conn.chats + 1
-    if place - conn.chats_answered - conn.chats_refused > 1:
+    waiting = place - conn.chats_answered - conn.chats_refused
+    if waiting > 1:
         conn.pipelines = True
+        if waiting > LIGHT_WAITING_MAX:
+            conn.is_heavy = True
+            conn.io.pause(conn, _PAUSE_SECONDS)
+    else:
+        conn.is_heavy = False  # all before it are stored, so it may take the other lane without overtaking
     if receiver_id not in core.directory.members:
         conn.chats_refused += 1
         _refuse_receiver(receiver_id)
     elif conn.order is not None and not (place := conn.order.admit(receiver_id, message_id, place, conn.io.now)):
         conn.chats_refused += 1
         raise Busy(EARLIER_FIRST, IN_ORDER_AGAIN_MS / 1_000)
-    elif core.writer.is_full:
+    elif core.writer.is_full(conn.is_heavy):
         raise _refused_for_now(conn, receiver_id, message_id, place, _DISK_IS_SLOW, IN_ORDER_AGAIN_MS / 1_000)
     elif wait := conn.quota.message(conn.io.now, len(body)):  # type: ignore[union-attr]  # signed in
         raise _refused_for_now(conn, receiver_id, message_id, place, _TOO_MUCH, wait)
     else:
         fields = (conn, request_id, conn.member_id, receiver_id, message_id, body, place)
-        conn.io.posts.append(_new_tuple(Post, fields))
+        (conn.io.heavy_posts if conn.is_heavy else conn.io.posts).append(_new_tuple(Post, fields))
 
 
 def _refused_for_now(

@@ -20,6 +20,8 @@ from im_server.store.members import password_hash_of, upgrade_password_hash
 from im_server.throttle import Try
 from im_server.workers import Workers
 
+_PAUSE_SECONDS = 0.25
+
 log = logging.getLogger(__name__)
 
 
@@ -113,6 +115,8 @@ def _upgraded(one: _SignIn, stored: str) -> str:
 
 
 def _refuse_for_now(one: _SignIn, wait: float) -> None:
+    """Who goes on guessing meanwhile is read slowly: refusals must not cost much either."""
+    one.conn.io.pause(one.conn, _PAUSE_SECONDS)
     one.core.set_state(one.conn, State.GREETED)
     text = f"Too many wrong passwords; wait {math.ceil(wait)} seconds."
     one.conn.refuse(one.request_id, codes.RATE_LIMITED, text, math.ceil(wait * 1_000))

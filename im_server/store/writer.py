@@ -21,6 +21,9 @@ from im_server.store.mailbox import Mailboxes, Post, Stored
 log = logging.getLogger(__name__)
 
 FACTS_PER_COMMIT_MAX = 256  # about 10 ms: messages must not wait behind a thousand people who left at once
+LIGHT_WAITING_MAX = 32  # unanswered messages of one connection; who has more waits in the lane for the heavy
+HEAVY_PER_COMMIT_MAX = 128  # a few ms: so long the light wait at most for the heavy, however many those are
+HEAVY_WAITING_MAX = 4_096
 WAITING_MESSAGES_MAX = 8_192  # a disk slower than the senders must not fill the memory
 
 FAILED_PAUSE_SECONDS = 0.05
@@ -66,8 +69,10 @@ class Writer(threading.Thread):
         self._batches: deque[list[Post]] = deque()
         self._jobs: deque[Job] = deque()
         self._facts: dict[tuple[Any, ...], Callable[[], Any]] = {}
-        self._lock = threading.Lock()  # guards _waiting and _facts
+        self._lock = threading.Lock()  # guards the two counts and _facts
         self._waiting = 0
+        self._heavy: deque[list[Post]] = deque()
+        self._heavy_waiting = 0
         self._stopping = False
 
     def post(self, posts: list[Post]) -> None:
@@ -77,10 +82,16 @@ class Writer(threading.Thread):
         self._batches.append(posts)
         self._wanted.set()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether so much waits that new messages should be refused."""
-        return self._waiting >= WAITING_MESSAGES_MAX
+    def is_full(self, is_heavy: bool) -> bool:
+        """Whether so much waits in this lane that new messages should be refused."""
+        return self._heavy_waiting >= HEAVY_WAITING_MAX if is_heavy else self._waiting >= WAITING_MESSAGES_MAX
+
+    def post_heavy(self, posts: list[Post]) -> None:
+        """Queue messages of connections that have many waiting: they take what room the others leave in a commit."""
+        with self._lock:
+            self._heavy_waiting += len(posts)
+        self._heavy.append(posts)
+        self._wanted.set()
 
     def submit(self, job: Callable[[], Any]) -> Future[Any]:
         """Run a function inside the next transaction; its future is done after the commit."""
@@ -107,12 +118,15 @@ class Writer(threading.Thread):
             while True:
                 self._wanted.wait()
                 self._wanted.clear()
-                while self._batches or self._jobs or self._facts:
+                while self._has_work():
                     self._commit_once()
-                if self._stopping and not self._batches and not self._jobs and not self._facts:
+                if self._stopping and not self._has_work():
                     return
         finally:
             self._database.close()
+
+    def _has_work(self) -> bool:
+        return bool(self._batches or self._heavy or self._jobs or self._facts)
 
     def _take(self) -> list[Post]:
         batches, posts = self._batches, list[Post]()
@@ -121,6 +135,18 @@ class Writer(threading.Thread):
         if posts:
             with self._lock:
                 self._waiting -= len(posts)
+        return posts + self._take_heavy()
+
+    def _take_heavy(self) -> list[Post]:
+        heavy, posts = self._heavy, list[Post]()
+        while heavy and len(posts) < HEAVY_PER_COMMIT_MAX:
+            posts += heavy.popleft()
+        if len(posts) > HEAVY_PER_COMMIT_MAX:
+            heavy.appendleft(posts[HEAVY_PER_COMMIT_MAX:])
+            del posts[HEAVY_PER_COMMIT_MAX:]
+        if posts:
+            with self._lock:
+                self._heavy_waiting -= len(posts)
         return posts
 
     def _take_facts(self) -> list[Job]:

@@ -23,6 +23,7 @@ from im_protocol.packets import (
 )
 from im_server.core import PACKETS_BEFORE_SIGN_IN_MAX
 from im_server.quotas import KINDS, Bucket, QuotaBook, Quotas, Rate
+from im_server.store.writer import HEAVY_PER_COMMIT_MAX, LIGHT_WAITING_MAX
 from tests.im_server.conftest import A, B, Lab
 from tests.im_server.edges import SAMPLES
 from tests.im_server.wire import FakePayment, WireClient, body_of
@@ -206,3 +207,37 @@ def test_acknowledgement_backwards_or_beyond_changes_nothing(lab: Lab) -> None:
         bob.send(Type.CHAT_ACK, ChatAck(told))
         bob.ask(Type.PING)
         assert conn.acked_sequence == kept
+
+
+def test_messages_of_the_light_do_not_wait_for_those_of_the_heavy_and_orders_stay(lab: Lab) -> None:
+    server = lab.server(quotas=Quotas(chat=Rate(100_000, 100_000)))
+    alice, bob = lab.client(server, A), lab.client(server, B)
+    blocked, go_on = threading.Event(), threading.Event()
+    server.core.writer.submit(lambda: (blocked.set(), go_on.wait(10)))
+    assert blocked.wait(5)
+    asks = [alice.send(Type.CHAT_SEND, ChatSend(os.urandom(16), f"{n}"), receiver=A) for n in range(1_500)]
+    while not server.core.writer._heavy_waiting:
+        blocked.wait(0.01)
+    ask = bob.send(Type.CHAT_SEND, ChatSend(os.urandom(16), "one word"), receiver=B)
+    while not server.core.writer._waiting:
+        blocked.wait(0.01)
+    stored: list[int] = []
+    deliver = server.core.writer._delivered
+
+    def count(posts: list[object], places: list[object]) -> None:
+        stored.append(len(posts))
+        deliver(posts, places)  # type: ignore[arg-type]
+
+    server.core.writer._delivered = count  # type: ignore[assignment]
+    go_on.set()
+    assert bob.answer_to(ask).type == Type.CHAT_ACCEPTED
+    assert [body_of(alice.answer_to(ask)).sequence for ask in asks] == list(range(1, 1_501))
+    assert max(stored) <= HEAVY_PER_COMMIT_MAX + 2 * LIGHT_WAITING_MAX + 2
+    texts, after = [], 0
+    while True:
+        page = body_of(alice.ask(Type.SYNC_REQUEST, SyncRequest(after)))
+        texts += [e.event.message.text for e in page.entries]
+        if not page.more:
+            break
+        after = page.entries[-1].event.sequence
+    assert texts == [f"{n}" for n in range(1_500)]
