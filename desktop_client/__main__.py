@@ -11,8 +11,9 @@ import tkinter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from desktop_client import fonts
 from desktop_client.dumps import no_core_dumps
-from desktop_client.i18n import _, set_language, system_language
+from desktop_client.i18n import _, language, set_language, system_language
 
 if TYPE_CHECKING:
     from desktop_client.presenters.app import Application
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from desktop_client.single import First
     from desktop_client.windows.application import TkWindows
 
+FONTS_TOLD = "fonts_told"  # the setting that keeps what was said of fonts, to say it once
 PASSWORD_VARIABLE = "BILLBUDDY_PASSWORD"
 GC_THRESHOLD = 20_000  # widgets make many small objects that live long; fewer collections, a faster start
 
@@ -102,7 +104,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, profile: Profile, first: First) -> int:
+    state = fonts.look()
+    if state != "good":
+        sys.stderr.write(f"billbuddy: {fonts.sentence(state)}\n")
+        if language() != "en":  # what has no letters here cannot be read
+            set_language("en")
+            options.lang = "en"
     try:
+        if state == "none":
+            from desktop_client.windows.picture import show_picture
+
+            show_picture(fonts.sentence(state))
+            return 1
         windows, application = open_application(options, profile)
     except tkinter.TclError as error:
         logging.getLogger(__name__).debug("Tk says: %s", error)
@@ -111,6 +124,9 @@ def _run(options: argparse.Namespace, profile: Profile, first: First) -> int:
     password = os.environ.pop(PASSWORD_VARIABLE, "") if options.member else ""
     try:
         application.start(password)
+        if state != "good" and profile.setting(FONTS_TOLD) != state:
+            windows.notice(fonts.sentence(state))
+            profile.set_setting(FONTS_TOLD, state)
         windows.run()
     finally:
         application.stop()
