@@ -96,6 +96,14 @@ class OrderChanged:
     outcome: Outcome
 
 
+@dataclass(frozen=True)
+class ToldElsewhere:
+    """A sentence whose own window is closed, so that the roster tells it. `is_good`: what was wanted has happened."""
+
+    text: str
+    is_good: bool
+
+
 class EventBus:
     """Handlers by event class. A handler's error is logged and does not stop the others."""
 

@@ -15,6 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
+import msgspec
+
+from desktop_client.bills import ask_all_bills
 from desktop_client.config import Timings
 from desktop_client.events import EventBus, OrderChanged, OverviewChanged, PaymentNoticed, SessionReady
 from desktop_client.guarded import call_guarded
@@ -35,7 +38,6 @@ from im_protocol.packets import Refusal, Type
 from payment.contract.messages import (
     Amount,
     Answer,
-    AskBill,
     AskPayment,
     AskReceipts,
     NotPaid,
@@ -123,8 +125,8 @@ class Payments:
         self.sealer.ask(Overview(self.history.newest_receipt()), on_answer)
 
     def ask_bill(self, biller_id: int, customer_number: str | None, done: AnswerDone) -> None:
-        """What is owed to a biller: BillsAre, Prompt, Refused, or a Refusal."""
-        self.sealer.ask(AskBill(biller_id, customer_number or None), done)
+        """What is owed to a biller: BillsAre with all open bills, Prompt, Refused, or a Refusal."""
+        ask_all_bills(self.sealer, biller_id, customer_number, done)
 
     def set_pin(self, new: str, old: str | None, done: AnswerDone) -> None:
         """Sets or changes the payment password: Done, Refused, or a Refusal."""
@@ -289,8 +291,6 @@ class Payments:
             return None
 
     def _settle_paid(self, order: Order, paid: Paid) -> Outcome:
-        import msgspec
-
         with self.outbox.atomic():  # the receipt and the outcome that it proves are one
             receipt = self._keep(paid.receipt)
             self._note(order, "paid", "", paid.text)

@@ -35,6 +35,18 @@ class BillStream:
             self._entries[at] = entry
             self._view.replace(entry.key, entry)
 
+    def put_all(self, entries: Sequence[Card]) -> None:
+        """Shows many cards; the new ones at once, at the end."""
+        known = {e.key for e in self._entries if not isinstance(e, TimeMark)}
+        for entry in entries:
+            if entry.key in known:
+                self.put(entry)
+        new = [entry for entry in entries if entry.key not in known]
+        if new:
+            at = len(self._entries)
+            self._entries += new
+            self._view.insert(at, tuple(new))
+
     def put_outcome(self, bill_id: int, card: Card) -> None:
         """Shows what became of an order under its bill's card, and brings it into view."""
         at = self._after_outcomes(cards.bill_key(bill_id))

@@ -7,12 +7,12 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop_client.i18n import _
+from desktop_client.i18n import _, ngettext
 from desktop_client.outbox import Order
 from desktop_client.outcomes import Outcome
 from desktop_client.presenters.views import Card, CardButton, CardRow, FormCard, FormField, Tone
 from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, receipt_held, short_day
-from payment.contract.messages import Account, Bill, Prompt, Receipt
+from payment.contract.messages import Account, Amount, Bill, Prompt, Receipt
 from payment.contract.money import with_sign
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORM_KEY = "form"
 NOTHING_KEY = "nothing-due"
+MORE_KEY = "more-bills"
 CHANGE_NUMBER = "change-number"
 SOON_DAYS = 10  # a bill due within these is shown in red, a later one in amber
 
@@ -97,6 +98,13 @@ def nothing_due_card(biller_name: str, last_paid_on: str, credit: str) -> Card:
         text=_("There is nothing to pay now."),
         buttons=(CardButton(CHANGE_NUMBER, _("Change number"), "link"),),
     )  # fmt: skip
+
+
+def more_bills_card(shown: int, count: int, due: Amount | None) -> Card:
+    """There are more open bills than a window holds."""
+    words = ngettext("{count} bill is open.", "{count} bills are open.", count).format(count=count)
+    text = _("The oldest {shown} are shown; the others come as these are paid.").format(shown=shown)
+    return Card(MORE_KEY, amount=with_sign(due) if due is not None else "", note=words, text=text)
 
 
 def receipt_card(receipt: Receipt, verified: bool, accounts: Sequence[Account]) -> Card:

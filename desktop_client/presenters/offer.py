@@ -105,11 +105,19 @@ def _account_problem(account: Account, amount: Amount) -> str:
         return _no_account(amount.currency)
     if not account.has_pin:
         return _("This account has no payment password yet. Set one in the wallet, then pay.")
+    if 0 <= account.pay_max < amount.minor:
+        return _limit_words(Amount(account.pay_max, amount.currency))
     missing = amount.minor - account.balance.minor
     if missing > 0:
         words = _("There is not enough money in this account: {amount} is missing.")
         return words.format(amount=with_sign(Amount(missing, amount.currency)))
     return ""
+
+
+def _limit_words(most: Amount) -> str:
+    if most.minor == 0:
+        return _("This account has reached its limit; nothing more can be paid from it today.")
+    return _("By its limits this account can pay at most {amount} now.").format(amount=with_sign(most))
 
 
 def _no_account(currency: str) -> str:

@@ -215,20 +215,25 @@ class BillPresenter:
         if isinstance(entry, FormCard):
             return entry.key == cards.FORM_KEY or bool(self._asked_number)
         key = getattr(entry, "key", "")
-        return key == cards.NOTHING_KEY or (other_number and key.startswith("bill-"))
+        return key in (cards.NOTHING_KEY, cards.MORE_KEY) or (other_number and key.startswith("bill-"))
 
     def _put_bills(self, answer: BillsAre) -> None:
         today = date.today()  # noqa: DTZ011 the member's own day counts
         deciding = {o.bill_id for o in self._member.outbox.deciding(self._biller_id)}
-        for at, bill in enumerate(answer.bills):
-            is_deciding, held = bill.bill_id in deciding, self._member.history.receipt_held_for(bill)
-            self._stream.put(
-                cards.bill_card(bill, self._name, today, deciding=is_deciding, held=held, with_number=at == 0)
+        held = self._member.history.receipt_held_for
+        shown = [
+            cards.bill_card(
+                bill, self._name, today, deciding=bill.bill_id in deciding, held=held(bill), with_number=at == 0
             )
-        if not answer.bills:
+            for at, bill in enumerate(answer.bills)
+        ]
+        if answer.more:
+            shown.append(cards.more_bills_card(len(answer.bills), answer.open_bills, answer.open_due))
+        if not shown:
             state = self._state()
             credit = with_sign(answer.credit) if answer.credit is not None and answer.credit.minor > 0 else ""
-            self._stream.put(cards.nothing_due_card(self._name, state.last_paid_on if state else "", credit))
+            shown.append(cards.nothing_due_card(self._name, state.last_paid_on if state else "", credit))
+        self._stream.put_all(shown)
 
     def _tell_number(self, number: str) -> None:
         """The roster learns the number that was just given: it is not needed any more."""

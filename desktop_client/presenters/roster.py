@@ -14,6 +14,7 @@ from desktop_client.events import (
     OverviewChanged,
     RecordsWentBack,
     RosterChanged,
+    ToldElsewhere,
 )
 from desktop_client.i18n import _
 from desktop_client.presenters.cards import due_tone, outcome_line
@@ -64,6 +65,7 @@ class RosterPresenter:
         bus.subscribe(ConnectionChanged, self._on_connection)
         bus.subscribe(RecordsWentBack, lambda event: self.view.show_toast(went_back(event.what), "warning"))
         bus.subscribe(OrderChanged, self._on_order)
+        bus.subscribe(ToldElsewhere, lambda e: self.view.show_toast(e.text, "good" if e.is_good else "warning"))
         self._on_connection(ConnectionChanged("connected"))
         self.draw()
 

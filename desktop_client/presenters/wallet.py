@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from desktop_client.app import Member
-from desktop_client.events import OverviewChanged
+from desktop_client.events import OverviewChanged, ToldElsewhere
 from desktop_client.i18n import _
 from desktop_client.outcomes import NOTHING_SENT
 from desktop_client.presenters import cards
@@ -127,23 +127,33 @@ class WalletPresenter:
 
     def _on_set(self, answer: Answer | Refusal) -> None:
         self._busy = False
-        if not self._cancels:
-            return
         if isinstance(answer, Done):
-            self._form = None
-            self.view.show_banner(answer.text, "good")
-            self.draw()
+            text, is_good = answer.text, True
         elif isinstance(answer, Refused):
-            self._fail(answer.text)
-        elif isinstance(answer, Refusal):
-            is_sure = answer.code in NOTHING_SENT
-            why = cause(answer.code, answer.message)
-            self._fail(problem(answer.code, answer.message) if is_sure else f"{why} {pin_change_unknown()}")
+            text, is_good = answer.text, False
+        else:
+            text, is_good = _unanswered(answer), False
+        if not self._cancels:  # the window was closed meanwhile
+            self._member.bus.publish(ToldElsewhere(text, is_good))
+        elif is_good:
+            self._form = None
+            self.view.show_banner(text, "good")
+            self.draw()
+        else:
+            self._fail(text)
 
     def _fail(self, error: str) -> None:
         if self._form is not None:
             self._form = replace(self._form, error=error)
             self.view.replace(PIN_KEY, self._form)
+
+
+def _unanswered(answer: Answer | Refusal) -> str:
+    """Whether the new payment password holds is only known when the request did not arrive, or was answered."""
+    if isinstance(answer, Refusal) and answer.code in NOTHING_SENT:
+        return problem(answer.code, answer.message)
+    why = cause(answer.code, answer.message) if isinstance(answer, Refusal) else cause("bad_answer")
+    return f"{why} {pin_change_unknown()}"
 
 
 def _account_card(account: Account) -> Card:

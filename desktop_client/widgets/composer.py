@@ -185,4 +185,5 @@ class Composer(tkinter.Frame):
     def _tell_too_long(self, chars: int) -> None:
         words = _("That would be {n} characters; a message has at most {most}. It was not put in.")
         text = words.format(n=f"{chars:,}", most=f"{TEXT_CHARS_MAX:,}")
-        show_toast(self._toasts, self.winfo_toplevel(), self._ui, text, "warning", self.winfo_height() // 2)
+        above = round(self.winfo_height() / self._ui.scale) + 8
+        show_toast(self._toasts, self.winfo_toplevel(), self._ui, text, "warning", above)

@@ -112,7 +112,9 @@ class Stream(VirtualList):
         self.grow(len(self._entries))
 
     def insert_entries(self, index: int, entries: Sequence[Entry]) -> None:
-        """Put entries before the one at `index`."""
+        """Put entries before the one at `index`; at the end it follows as `append` does."""
+        if index == len(self._entries):
+            self._at_end = self._at_end or self.at_end()
         self._entries[index:index] = entries
         self.insert(index, len(entries))
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from desktop_client.outcomes import NOTHING_SENT
 from desktop_client.presenters.views import FormCard
+from desktop_client.presenters.wallet import WalletPresenter
+from im_protocol import codes
 from im_protocol.limits import PAYMENT_ID
+from im_protocol.packets import Refusal
 from tests.desktop_client.fakes import ConversationRecorder
 from tests.desktop_client.person import Person
 from tests.desktop_client.subsystem import PIN
@@ -53,3 +57,30 @@ def test_payment_password_is_changed(person: Person) -> None:
     view.on_form("set-pin", {"old": PIN, "new": "271828", "again": "271828"})
     person.until(lambda: view.last("show_banner") == ("The payment password was changed.", "good"))
     assert view.keyed("set-pin") == []
+
+
+def test_the_form_of_the_payment_password_is_brought_into_view(person: Person) -> None:
+    view = open_wallet(person)
+    view.on_card_action("account-0234", "set-pin")
+    assert view.last("see") == ("set-pin",)
+
+
+def test_a_wallet_closed_while_the_payment_password_is_set_tells_it_in_the_roster(person: Person) -> None:
+    view = open_wallet(person)
+    view.on_card_action("account-0234", "set-pin")
+    view.on_form("set-pin", {"old": PIN, "new": "271828", "again": "271828"})
+    view.on_close()
+    roster = person.windows.last("roster")
+    person.until(lambda: roster.last("show_toast") == ("The payment password was changed.", "good"))
+
+
+@pytest.mark.parametrize("code", sorted({v for k, v in vars(codes).items() if k.isupper() and isinstance(v, str)}))
+def test_a_change_that_nobody_answered_is_not_guessed_about(person: Person, code: str) -> None:
+    view = open_wallet(person)
+    view.on_card_action("account-0234", "set-pin")
+    wallet = person.app.conversations[PAYMENT_ID]
+    assert isinstance(wallet, WalletPresenter)
+    wallet._on_set(Refusal(code, ""))
+    error = view.keyed("set-pin")[0].error
+    assert ("is not known yet" in error) == (code not in NOTHING_SENT)
+    assert code in NOTHING_SENT or "Nothing was" not in error

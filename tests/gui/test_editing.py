@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tkinter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -196,6 +197,16 @@ def test_a_full_width_digit_in_the_middle_keeps_the_cursor(desk: Desk) -> None:
     field.paste("９")
     field.hand.press("8")
     assert field.get() == "149802"
+
+
+def test_what_an_input_method_commits_is_taken_in_ascii_and_in_order(desk: Desk) -> None:
+    field = Input(desk, "pay_error", "other_amount")
+    assert field.field is not None
+    for char in ("１", "2", "．", "５", "０"):
+        event: Any = SimpleNamespace(char=char, state=0)
+        if field.field.editing._on_key(event) is None and char:
+            field.widget.insert("insert", char)
+    assert field.get() == field.field.get() == "12.50"
 
 
 @pytest.mark.parametrize(("screen", "action", "kind"), INPUTS)

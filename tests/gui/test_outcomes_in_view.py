@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
 from hypothesis import HealthCheck, given, settings
@@ -103,3 +104,22 @@ def test_who_reads_further_up_stays_there_when_an_entry_goes(desk: Desk) -> None
     hand.settle()
     place = next(i for i, entry in enumerate(drawn.entries()) if entry.key == key)
     assert abs(drawn.place_of(place)[0] - top) <= 1
+
+
+def test_a_thousand_bills_are_shown_at_once_and_each_can_be_reached(desk: Desk) -> None:
+    hand = desk.open("bill")
+    stream, drawn = BillStream(hand.window), hand.window.widgets.stream
+    stream.begin([])
+    many = [bill_card(number, 2) for number in range(1_000)]
+    took = []
+    for _try in range(3):
+        stream.drop(lambda entry: True)
+        begin = time.monotonic()
+        stream.put_all(many)
+        hand.driver.pump()
+        took.append(time.monotonic() - begin)
+    assert min(took) < 1, took
+    assert drawn.at_end()
+    for number in (0, 500, 999):
+        hand.window.see(cards.bill_key(number))
+        assert hand.shows(f"Bill {number} ")
