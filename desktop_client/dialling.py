@@ -48,9 +48,12 @@ class Abandoned(Exception):
 class Cut(Exception):
     """The connection ended; `final` when trying again cannot help."""
 
-    def __init__(self, code: str, message: str, *, final: bool = False, seen_pin: bytes = b"") -> None:
+    def __init__(
+        self, code: str, message: str, *, final: bool = False, seen_pin: bytes = b"", retry_after_ms: int = 0
+    ) -> None:
         super().__init__(message)
         self.code, self.message, self.final, self.seen_pin = code, message, final, seen_pin
+        self.retry_after_ms = retry_after_ms
 
 
 Wait = Callable[[list[tuple[socket.socket, int]], float], None]

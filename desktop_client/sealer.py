@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from desktop_client.session import BAD_ANSWER, Session
+from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT, Session
+from desktop_client.transport import LOST
 from im_protocol import codes
 from im_protocol.codec import Frame
 from im_protocol.limits import PAYMENT_ID
@@ -145,6 +146,8 @@ def _never_sent(refusal: Refusal) -> Refusal:
     """Without a key nothing was sealed, so nothing was sent: whatever went wrong, it moved no money."""
     if refusal.code in (PAYMENT_KEY_CHANGED, codes.PAYMENT_AWAY):
         return refusal
+    if refusal.code in (NOT_CONNECTED, LOST, TIMED_OUT):  # the network's fault, not the payment service's
+        return Refusal(NOT_CONNECTED, refusal.message)
     return Refusal(codes.PAYMENT_AWAY, refusal.message, refusal.retry_after_ms)
 
 

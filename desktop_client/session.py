@@ -13,10 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from desktop_client.backoff import Backoff
 from desktop_client.config import DRAIN_ITEMS_MAX, Timings
 from desktop_client.events import ConnectionChanged, EventBus, SessionEnded, SessionReady
 from desktop_client.guarded import call_guarded
 from desktop_client.inbox import Inbox
+from desktop_client.liveness import Mode
 from desktop_client.transport import FIRST_FREE_REQUEST_ID, LOST, Arrived, Down, Target, Transport, Up
 from im_protocol import codec, codes
 from im_protocol.codec import Frame
@@ -66,10 +68,12 @@ class Session:
         self.signed_in = False
         self.on_sooner: Callable[[], None] = lambda: None  # something is due earlier than what was due first
         self._transport = transport
+        transport.mode = self._mode
         self._inbox = inbox
         self._clock = clock
         self._epoch = 0
         self._next_id = FIRST_FREE_REQUEST_ID
+        self._sign_in_backoff = Backoff(timings.repeat_first_seconds, timings.repeat_max_seconds)
         self._waiting: dict[int, Done] = {}
         self._deadlines: list[tuple[float, int]] = []
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
@@ -158,6 +162,12 @@ class Session:
     def cancel_timers(self) -> None:
         """Forgets all work of `call_after`: whoever wanted it is gone."""
         self._timers.clear()
+
+    def _mode(self) -> Mode:
+        """What the transport goes by when nothing comes; asked by its thread, so it only looks."""
+        if not self.signed_in:
+            return "signing_in" if self._credentials is not None else "idle"
+        return "waiting" if self._waiting else "idle"
 
     # -- the loop's part
 
@@ -262,6 +272,7 @@ class Session:
         if isinstance(result, SignedIn):
             again = done is None
             self.me, self.signed_in = result, True
+            self._sign_in_backoff.reset()
             self._transport.keep()
             self.bus.publish(ConnectionChanged("connected"))
             if done is not None:
@@ -273,8 +284,7 @@ class Session:
         elif result.code in (codes.WRONG_PASSWORD, codes.UNKNOWN_MEMBER):
             self._end(result.code, result.message)
         elif result.code != LOST and self._credentials is not None:
-            wait = max(1.0, result.retry_after_ms / 1000)
-            self.call_after(wait, self._sign_in_if_up)
+            self.call_after(self._sign_in_backoff.wait(result.retry_after_ms), self._sign_in_if_up)
 
     def _sign_in_if_up(self) -> None:
         if self.up is not None and not self.signed_in and self._credentials is not None:

@@ -16,8 +16,10 @@ import ssl
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
+from desktop_client.backoff import RETRY_AFTER_SECONDS_MAX
 from desktop_client.config import CLIENT_NAME, OUT_BYTES_MAX, Timings
 from desktop_client.dialling import (
     KEY_CHANGED,
@@ -32,6 +34,7 @@ from desktop_client.dialling import (
     close,
 )
 from desktop_client.inbox import Inbox
+from desktop_client.liveness import Liveness, Mode
 from im_protocol import codec
 from im_protocol.codec import Frame
 from im_protocol.connection import FrameReader
@@ -90,6 +93,7 @@ class Transport:
         self._out_bytes = 0
         self._attempt = 0
         self._retry_now = False
+        self.mode: Callable[[], Mode] = lambda: "idle"  # what the session is doing; asked by the network thread
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -174,7 +178,7 @@ class Transport:
             try:
                 self._connection(target, epoch)
             except Cut as cut:
-                retry = -1.0 if cut.final or not self._keep else self._next_wait()
+                retry = -1.0 if cut.final or not self._keep else self._next_wait(cut)
                 self._inbox.put(Down(epoch, cut.code, cut.message, retry, cut.seen_pin))
             if retry < 0:
                 self._drop_target(epoch)
@@ -186,11 +190,15 @@ class Transport:
             if self._epoch == epoch:
                 self._target = None
 
-    def _next_wait(self) -> float:
+    def _next_wait(self, cut: Cut) -> float:
+        """Short while it is the network that is away; longer and longer for a server that turns us away."""
         timings = self.timings
-        wait = timings.backoff_first_seconds * timings.backoff_factor**self._attempt
-        wait = min(wait, timings.backoff_max_seconds)
+        longest = timings.backoff_max_seconds
+        if cut.code in (UNREACHABLE, LOST):
+            longest = min(longest, timings.network_backoff_max_seconds)
+        wait = min(timings.backoff_first_seconds * timings.backoff_factor**self._attempt, longest)
         self._attempt = min(self._attempt + 1, 30)
+        wait = max(wait, min(cut.retry_after_ms / 1000, RETRY_AFTER_SECONDS_MAX))
         return wait * (1 + random.random() * timings.backoff_jitter)
 
     def _pause(self, seconds: float, epoch: int) -> None:
@@ -225,7 +233,9 @@ class Transport:
             self._select(what, seconds)
             self._check(epoch)
 
-        tls, pin = Dialler(target, self.timings.connect_seconds, wait).connect()
+        timings = self.timings
+        seconds = min(timings.connect_seconds, timings.reconnect_seconds) if self._keep else timings.connect_seconds
+        tls, pin = Dialler(target, seconds, wait).connect()
         try:
             _Conversation(self, tls, target, epoch).run(pin)
         finally:
@@ -260,8 +270,7 @@ class _Conversation:
         self.owner, self.tls, self.target, self.epoch = owner, tls, target, epoch
         self.reader = FrameReader()
         self.out = bytearray()
-        self.sent_at = self.heard_at = time.monotonic()
-        self.keepalive = float(owner.timings.request_seconds)
+        self.liveness = Liveness(owner.timings, owner.timings.request_seconds, time.monotonic())
         self.generation = 0
 
     def run(self, pin: bytes) -> None:
@@ -269,7 +278,8 @@ class _Conversation:
         hello = Hello(client=CLIENT_NAME, lang=self.target.lang)
         self.out += codec.encode(Type.HELLO, hello, request_id=HELLO_REQUEST_ID)
         welcome = self._greet()
-        self.keepalive = self.owner.timings.keepalive_seconds or float(welcome.keepalive_seconds)
+        keepalive = self.owner.timings.keepalive_seconds or float(welcome.keepalive_seconds)
+        self.liveness = Liveness(self.owner.timings, keepalive, time.monotonic())
         self.generation = self.owner._begin(self.epoch)
         self.owner._inbox.put(Up(self.epoch, self.generation, pin, welcome))
         try:
@@ -298,15 +308,15 @@ class _Conversation:
         try:
             if frame.type == Type.REFUSAL:
                 refusal = codec.decode_body(frame, Refusal)
-                raise Cut(refusal.code, refusal.message)
+                raise Cut(refusal.code, refusal.message, retry_after_ms=refusal.retry_after_ms)
             return codec.decode_body(frame, Welcome)
         except RemoteProtocolError as error:
             raise Cut(NOT_A_SERVER, f"{self.target.address}: {error.message}") from error
 
     def _turn(self) -> None:
-        now = time.monotonic()
         self.out += self.owner._take_out()
-        if now - self.sent_at >= self.keepalive and not self.out:
+        mode = self.owner.mode()
+        if self.liveness.wants_ping(time.monotonic(), mode):
             self.out += codec.encode(Type.PING, request_id=PING_REQUEST_ID)
         self._write()
         full = self.owner._inbox.is_full
@@ -316,13 +326,12 @@ class _Conversation:
                 self.owner._inbox.put(Arrived(self.generation, frame))
             if frames:
                 return
-        silent_left = self.heard_at + self.owner.timings.silence_seconds - now
+        now = time.monotonic()
         if full:
-            self.heard_at = now
-        elif silent_left <= 0:
-            raise Cut(LOST, "the server has been silent for too long")
-        ping_left = self.sent_at + self.keepalive - now
-        self._wait(max(0.01, min(ping_left, silent_left)), reading=not full)
+            self.liveness.heard(now)  # nothing is read at the moment
+        elif self.liveness.is_dead(now, mode):
+            raise Cut(LOST, "nothing comes through the network any more")
+        self._wait(max(0.01, self.liveness.seconds_left(now, mode)), reading=not full)
 
     def _wait(self, seconds: float, *, reading: bool) -> None:
         events = (selectors.EVENT_READ if reading else 0) | (selectors.EVENT_WRITE if self.out else 0)
@@ -336,7 +345,7 @@ class _Conversation:
                 data = self.tls.recv(READ_BYTES)
                 if not data:
                     raise Cut(LOST, "the server closed the connection")
-                self.heard_at = time.monotonic()
+                self.liveness.heard(time.monotonic())
                 frames += self.reader.receive_data(data)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
@@ -352,7 +361,7 @@ class _Conversation:
                 with memoryview(self.out) as view:
                     sent = self.tls.send(view[:READ_BYTES])
                 del self.out[:sent]
-                self.sent_at = time.monotonic()
+                self.liveness.sent(time.monotonic(), is_all=not self.out)
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             pass
         except OSError as error:

@@ -51,13 +51,15 @@ def cause(code: str, message: str = "", address: str = "") -> str:
         codes.OUTCOME_UNKNOWN: _("The connection broke before the answer. It is not known yet what was decided."),
         codes.BAD_VERSION: _("The server speaks another version. Update BillBuddy."),
         "stale": _("This computer's clock is wrong: check date and time."),
-        UNREACHABLE: _("The server cannot be reached: {address}.").format(address=address),
+        UNREACHABLE: _("The server cannot be reached: {address}. Is this device's network connected?").format(
+            address=address
+        ),
         NOT_A_SERVER: _("There is no BillBuddy server at {address}.").format(address=address),
         KEY_CHANGED: _("The server's key has changed. BillBuddy does not connect to it. Ask your operator."),
         PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Ask your operator."),
-        LOST: _("The connection to the server was lost."),
+        LOST: _("The network connection broke off."),
         NOT_CONNECTED: _("There is no connection to the server."),
-        TIMED_OUT: _("The server does not answer."),
+        TIMED_OUT: _("No answer came through the network in time."),
         BAD_ANSWER: _("The server's answer cannot be read."),
     }
     return known.get(code) or message or _("Something went wrong ({code}).").format(code=code)

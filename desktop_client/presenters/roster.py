@@ -62,7 +62,7 @@ class RosterPresenter:
         bus.subscribe(RosterChanged, lambda event: self._later())
         bus.subscribe(OverviewChanged, self._on_overview)
         bus.subscribe(ChatChanged, self._on_chat)
-        bus.subscribe(ConnectionChanged, self._on_connection)
+        bus.subscribe(ConnectionChanged, self._on_connection_changed)
         bus.subscribe(RecordsWentBack, lambda event: self.view.show_toast(went_back(event.what), "warning"))
         bus.subscribe(OrderChanged, self._on_order)
         bus.subscribe(ToldElsewhere, lambda e: self.view.show_toast(e.text, "good" if e.is_good else "warning"))
@@ -112,7 +112,8 @@ class RosterPresenter:
                 if account.balance.currency == total.currency:
                     total = add(total, account.balance)
             balance = with_sign(total)
-        return Me(self._member.member_id, self._member.name, self._presence, self._signature, balance)
+        seen: Dot = self._presence if self._connection.state == "connected" else "offline"
+        return Me(self._member.member_id, self._member.name, seen, self._signature, balance)
 
     def _group(self, name: str, kind: str, contacts: list[Contact]) -> RosterGroup:
         if kind == "billpay":
@@ -179,6 +180,10 @@ class RosterPresenter:
             if text not in self._told:
                 self._told.add(text)
                 self.view.show_toast(text, "warning")
+
+    def _on_connection_changed(self, event: ConnectionChanged) -> None:
+        self._on_connection(event)
+        self._later()  # the header: nobody is online without a network
 
     def _on_connection(self, event: ConnectionChanged) -> None:
         self._connection = event
