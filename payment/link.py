@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ RETRY_FIRST_SECONDS = 1
 RETRY_SECONDS_MAX = 10
 READ_BYTES = 262_144
 CONNECT_SECONDS_MAX = 10
+OUT_BYTES_MAX = 32 * 2**20  # a thousand of the largest answers: a server that leaves more unread is hung
+FLUSH_SECONDS_MAX = 2
 SILENCE_SECONDS_MAX = 10  # the chat server asks every second; one that does not, or takes nothing, is hung
 ALIVE_REQUEST_ID = 1  # of the PING that asks whether the process runs; others wait their turn with the orders
 
@@ -32,9 +35,9 @@ log = logging.getLogger("payment.link")
 class Link:
     """Keeps one connection to `address` ("/path/to.sock" or "tcp:HOST:PORT").
 
-    `hello` makes the LINK_HELLO body; `receive` gets every frame and `lost` is called after each
-    connection, on the link's own thread. `send` may be called from
-    any one thread; what is sent while the link is down is dropped, since the server has told its askers so.
+    `hello` makes the LINK_HELLO body; `receive` gets every frame and `lost` is called after each connection, on the
+    link's own thread. `send` may be called from any thread and never waits: a thread of its own writes what is queued.
+    What is sent while the link is down is dropped, since the server has told its askers so.
     """
 
     def __init__(
@@ -50,39 +53,82 @@ class Link:
         self._hello = hello
         self._receive = receive
         self._lost = lost
-        self._lock = threading.Lock()  # guards _socket, and keeps packets whole on it
+        self._changed = threading.Condition()  # guards _socket, _out, _out_bytes and _is_writing; held for no I/O
         self._socket: socket.socket | None = None
+        self._out: deque[bytes] = deque()
+        self._out_bytes = 0
+        self._is_writing = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="link-out", daemon=True)
 
     def start(self) -> None:
         """Connects in the background."""
         self._thread.start()
+        self._writer.start()
 
     def send(self, packets: bytes) -> None:
-        """Sends whole packets, or drops them when the link is down."""
-        with self._lock:
+        """Queues whole packets, or drops them when the link is down. A server that does not read loses the link."""
+        with self._changed:
             if self._socket is None:
                 return
+            if self._out_bytes + len(packets) > OUT_BYTES_MAX:
+                log.warning("the chat server reads nothing, %d bytes wait: the link is given up", self._out_bytes)
+                _shut(self._socket)
+                self._set_socket(None)
+                return
+            self._out.append(packets)
+            self._out_bytes += len(packets)
+            self._changed.notify_all()
+
+    def _set_socket(self, connection: socket.socket | None) -> None:
+        """Under the lock: what was queued for another connection is for nobody."""
+        self._socket = connection
+        self._out.clear()
+        self._out_bytes = 0
+        self._changed.notify_all()
+
+    def _write(self) -> None:
+        while (next_ones := self._next_to_write()) is not None:
+            connection, packets = next_ones
             try:
-                self._socket.sendall(packets)
+                connection.sendall(packets)
             except OSError as error:
                 log.warning("the link broke while sending: %s", error)
-                _shut(self._socket)
-                self._socket = None
+                _shut(connection)
+            with self._changed:
+                self._is_writing = False
+                self._changed.notify_all()
+
+    def _next_to_write(self) -> tuple[socket.socket, bytes] | None:
+        """Waits for packets to write; gives them and the connection they are for, or None when the link stops."""
+        with self._changed:
+            self._changed.wait_for(lambda: (self._socket is not None and self._out) or self._stopped.is_set())
+            if self._socket is None or self._stopped.is_set():
+                return None
+            packets = b"".join(self._out)
+            self._out.clear()
+            self._out_bytes = 0
+            self._is_writing = True
+            return self._socket, packets
 
     def hello_again(self) -> None:
         """Says LINK_HELLO once more: billers changed."""
         self.send(self._hello_packet())
 
     def stop(self) -> None:
-        """Closes the link for good."""
-        self._stopped.set()
-        with self._lock:
+        """Closes the link for good, after what is queued was written, if the server reads it."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._socket is None or not (self._out or self._is_writing), FLUSH_SECONDS_MAX
+            )
+            self._stopped.set()
             if self._socket is not None:
                 _shut(self._socket)
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
+            self._changed.notify_all()
+        for thread in (self._thread, self._writer):
+            if thread.is_alive():
+                thread.join(timeout=5)
 
     def _run(self) -> None:
         wait = RETRY_FIRST_SECONDS
@@ -90,16 +136,16 @@ class Link:
             try:
                 with _connect(self._address) as connection:
                     connection.sendall(self._hello_packet())
-                    with self._lock:
-                        self._socket = connection
+                    with self._changed:
+                        self._set_socket(connection)
                     log.info("linked to the chat server")
                     wait = RETRY_FIRST_SECONDS
                     self._read(connection)
             except (OSError, RemoteProtocolError) as error:
                 log.warning("no link to the chat server: %s", error)
             finally:
-                with self._lock:
-                    self._socket = None
+                with self._changed:
+                    self._set_socket(None)
                 self._lost()
             self._stopped.wait(wait)
             wait = min(2 * wait, RETRY_SECONDS_MAX)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import signal
 import sys
 import threading
@@ -19,22 +18,26 @@ from typing import Any
 
 import apsw
 
+from im_protocol import codec, codes
 from im_protocol.codec import Frame
-from im_protocol.packets import Contact, LinkHello
+from im_protocol.limits import PAYMENT_ID
+from im_protocol.packets import Contact, Flag, LinkHello, Refusal, Type
 from payment.admin import Commands, Outcome
 from payment.admin_socket import AdminSocket
 from payment.core import Core
 from payment.errors import OutcomeUnknown
+from payment.inbox import MEMBERS_TYPES, Inbox
 from payment.link import Link
 from payment.meter import METER
-from payment.service import GROUP_MAX, Service
+from payment.service import Service
 
 SLOW_THREADS = 2
 EXIT_OUTCOME_UNKNOWN = 74
 
 log = logging.getLogger("payment")
 
-Item = Frame | Callable[[], None] | None
+TOO_MANY_RETRY_MS = 1_000
+_TOO_MANY = "Too many requests are waiting; nothing was charged under this packet. Try again in a moment."
 
 
 class Runner:
@@ -42,10 +45,10 @@ class Runner:
 
     def __init__(self, core: Core, link_address: str, token_file: Path | None) -> None:
         self._core = core
-        self._inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._inbox = Inbox()
         self._pool = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="scrypt")
         self._link = (
-            Link(link_address, token_file, self._hello, self._inbox.put, self._link_lost) if link_address else None
+            Link(link_address, token_file, self._hello, self._receive, self._link_lost) if link_address else None
         )
         self._service = Service(core, self._link.send if self._link else _drop, self._slow)
         self._commands = Commands(core, self._call)
@@ -55,9 +58,7 @@ class Runner:
 
     def run(self) -> None:
         """Serves until SIGTERM, SIGINT, SIGHUP, or the end of standard input."""
-        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: self._inbox.put(None))
+        self._watch_signals()
         threading.Thread(target=self._watch_stdin, name="stdin", daemon=True).start()
         self._admin.start()
         if self._link:
@@ -66,28 +67,27 @@ class Runner:
         try:
             while self._turn():
                 pass
-        except (OutcomeUnknown, apsw.Error):
+        except Exception as error:  # one request's error never comes up to here (see guard)
             # After a failed write nobody knows what the disk holds. Going on could answer from what is not there;
             # a restart reads what is. No answer leaves, so every asker finds "outcome unknown" and asks again.
-            log.critical("the database failed; OUTCOME UNKNOWN of what was being decided; ending", exc_info=True)
+            what = "the database" if isinstance(error, OutcomeUnknown | apsw.Error) else "the service"
+            log.critical("%s failed; OUTCOME UNKNOWN of what was being decided; ending", what, exc_info=True)
             logging.shutdown()
             os._exit(EXIT_OUTCOME_UNKNOWN)
         self._stop()
 
     def _turn(self) -> bool:
         """One turn of the service; False when it is time to stop."""
-        items: list[Frame | Callable[[], None]] = []
-        try:
-            item = self._inbox.get_nowait() if self._service.has_work else self._inbox.get()
-            while item is not None:
-                items.append(item)
-                if len(items) >= GROUP_MAX:
-                    break
-                item = self._inbox.get_nowait()
-        except queue.Empty:
-            item = items[-1] if items else _nothing
+        items, goes_on = self._inbox.take(may_wait=not self._service.has_work)
         self._service.turn(items)
-        return item is not None
+        return goes_on
+
+    def _receive(self, frame: Frame) -> None:
+        """A packet off the link, on the link's thread. One too many is refused at once, and is never looked at."""
+        if not self._inbox.put(frame) and self._link and frame.type in MEMBERS_TYPES:
+            body = Refusal(codes.RATE_LIMITED, _TOO_MANY, TOO_MANY_RETRY_MS)
+            answer = {"request_id": frame.request_id, "sender_id": PAYMENT_ID, "receiver_id": frame.sender_id}
+            self._link.send(codec.encode(Type.REFUSAL, body, flags=Flag.ANSWER, **answer))
 
     def _stop(self) -> None:
         log.info("payment service stops")
@@ -99,11 +99,11 @@ class Runner:
         METER.write()
 
     def _link_lost(self) -> None:
-        self._inbox.put(self._service.link_lost)
+        self._inbox.link_lost(self._service.link_lost)
 
     def _slow(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         future = self._pool.submit(work)
-        future.add_done_callback(lambda done: self._inbox.put(lambda: then(done.result())))
+        future.add_done_callback(lambda done: self._inbox.call(lambda: then(done.result())))
 
     def _call(self, work: Callable[[], Any]) -> Any:
         """Runs work on the writing thread, for the calling thread."""
@@ -121,7 +121,7 @@ class Runner:
             finally:
                 done.set()
 
-        self._inbox.put(run)
+        self._inbox.call(run)
         done.wait()
         result, error = box[0]
         if error is not None:
@@ -133,7 +133,7 @@ class Runner:
         outcome = self._commands.run(argv, user, stdin)
         changes = outcome.changes
         if changes.members or changes.customers:
-            self._inbox.put(lambda: self._tell(changes.members, changes.customers))
+            self._inbox.call(lambda: self._tell(changes.members, changes.customers))
         if changes.billers:
             self._call(self._refresh_billers)
             if self._link:
@@ -158,6 +158,21 @@ class Runner:
         with self._hello_lock:
             return LinkHello(token, self._core.keystore.root_public, self._billers, answers_pings=True)
 
+    def _watch_signals(self) -> None:
+        """A thread hears of signals: the main one may be about to wait just when one comes, and would miss it."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing)
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), lambda *_: None)
+
+        def hear() -> None:
+            os.read(reading, 1)
+            self._inbox.stop()
+
+        threading.Thread(target=hear, name="signals", daemon=True).start()
+
     def _watch_stdin(self) -> None:
         """The server holds the other end of standard input: when it ends, however it ends, this process does too."""
         try:
@@ -165,12 +180,8 @@ class Runner:
                 pass
         except (OSError, ValueError):
             log.debug("standard input cannot be read")
-        self._inbox.put(None)
+        self._inbox.stop()
 
 
 def _drop(packets: bytes) -> None:
     """Without a link there is nobody to answer."""
-
-
-def _nothing() -> None:
-    """Stands for an empty turn."""
