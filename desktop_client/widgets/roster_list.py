@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tkinter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -19,13 +20,16 @@ ROW_HEIGHT = 52
 HEAD_HEIGHT = 28
 AVATAR = 36
 BADGE_MAX = 99
+TYPING_MS = 1_000  # a longer pause begins a new name
+# Control and Alt in an event's state, and on X11 the modifiers that are Alt and Super: these are keys of commands.
+MODIFIERS = 0x4 | 0x20000 | (0 if sys.platform == "win32" else 0x8 | 0x40)
 TICKS = ("✓", "✔")
 
 Item = RosterGroup | RosterRow
 
 
 class RosterList(VirtualList):
-    """Contacts in groups. Double click, Enter or Space opens; arrows move; Left and Right fold a group."""
+    """Contacts in groups. Double click, Enter or Space opens; arrows and letters move; Left and Right fold a group."""
 
     def __init__(self, master: tkinter.Misc, ui: Ui, on_open: Callable[[int], None]) -> None:
         super().__init__(master, ui, ui.c.window)
@@ -51,8 +55,11 @@ class RosterList(VirtualList):
         canvas.bind("<End>", lambda _e: self._select(len(self._items) - 1))
         canvas.bind("<Left>", lambda _e: self._fold(True))
         canvas.bind("<Right>", lambda _e: self._fold(False))
-        for key in ("<Return>", "<KP_Enter>", "<space>"):
+        for key in ("<Return>", "<KP_Enter>"):
             canvas.bind(key, lambda _e: self._open(self._selected))
+        canvas.bind("<Key>", self._on_key)
+        self._typed = ""
+        self._typed_at = 0
 
     # -- verbs
 
@@ -97,6 +104,10 @@ class RosterList(VirtualList):
             if isinstance(item, RosterRow):
                 self._select(index)
                 return
+
+    def forget_typed(self) -> None:
+        """What is typed next begins a new name."""
+        self._typed = ""
 
     # -- drawing
 
@@ -230,6 +241,28 @@ class RosterList(VirtualList):
             self._redraw_one(index)
             self.see(index)
         return "break"
+
+    def _on_key(self, event: tkinter.Event[Any]) -> str | None:
+        """Letters go to the next contact with a word that begins so; Space opens unless a name is being typed."""
+        if int(event.state) & MODIFIERS or not event.char.isprintable() or not event.char:
+            return None
+        if event.time - self._typed_at > TYPING_MS:
+            self.forget_typed()
+        self._typed_at = event.time
+        if event.char == " " and not self._typed:
+            return self._open(self._selected)
+        self._typed += event.char.casefold()
+        first = self._selected + (len(self._typed) == 1)
+        for step in range(len(self._items)):
+            index = (first + step) % len(self._items)
+            item = self._items[index]
+            if isinstance(item, RosterRow) and self._begins(item.name.casefold()):
+                return self._select(index)
+        return "break"
+
+    def _begins(self, name: str) -> bool:
+        places = [0, *(at + 1 for at, character in enumerate(name) if character == " ")]
+        return any(name.startswith(self._typed, at) for at in places)
 
     def _on_arrow(self, by: int, _event: tkinter.Event[Any]) -> str:
         return self._move(by)

@@ -166,6 +166,8 @@ class ConversationWindow(BaseWindow):
         w.stream.on_moved = self.seen
         w.stream.selecting.on_link = self._ask_link
         w.stream.pack(side="top", fill="both", expand=True)
+        if self.kind == "member":
+            w.composer.lift()  # Tab goes in the order of stacking: the stream before the composer
         top.bind("<Escape>", lambda _e: self.on_delete())
 
     def _build_footer(self) -> None:

@@ -98,8 +98,8 @@ class RosterWindow(BaseWindow):
         w.search.entry.bind("<Return>", self._open_first)
         w.tabs = Tabs(top, ui, (("contacts", _("Contacts")), ("recent", _("Recent"))), self._tab, self._on_tab)
         w.tabs.pack(fill="x")
-        self._build_bar()
         w.list = RosterList(top, ui, self._open_contact)
+        self._build_bar()  # made after the list, as Tab goes; packed before it, as it keeps its height
         w.list.folded = self._folded
         w.list.wanted = self._chosen
         w.list.pack(fill="both", expand=True)
@@ -113,11 +113,11 @@ class RosterWindow(BaseWindow):
         RuleLine(top, ui).pack(side="bottom", fill="x")
         w.menu_button = Pill(bar, ui, "", self._open_menu, action="menu", style="quiet", height=32, icon="menu")
         w.menu_button.pack(side="left", padx=(ui.px(8), ui.px(4)))
+        w.wallet_button = Pill(bar, ui, "", self._open_wallet, action="wallet", style="quiet", height=32, icon="wallet")
+        w.wallet_button.pack(side="left", padx=(0, ui.px(4)))
         icon = "sun" if ui.c.dark else "moon"
         w.theme_button = Pill(bar, ui, "", self._toggle_theme, action="theme", style="quiet", height=32, icon=icon)
         w.theme_button.pack(side="left")
-        w.wallet_button = Pill(bar, ui, "", self._open_wallet, action="wallet", style="quiet", height=32, icon="wallet")
-        w.wallet_button.pack(side="left", padx=(ui.px(4), 0), before=w.theme_button)
         w.connection = Line(bar, ui, "", font="small")
         w.connection.pack(side="right", padx=(ui.px(4), ui.px(14)))
         w.connection_dot = tkinter.Label(bar, bd=0, background=ui.c.window)
