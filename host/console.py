@@ -33,6 +33,10 @@ STATUSES_TEXT = (
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
+_until_the_end: list[contextlib.ExitStack] = []
+"""What is not undone before the process ends (a generator that nobody holds would undo it at once)."""
+
+
 class Interrupted(KeyboardInterrupt):
     """SIGINT, SIGTERM or SIGHUP, raised in the main thread, once."""
 
@@ -154,7 +158,7 @@ def run(
         except KeyboardInterrupt:
             status = console._stopped()
         if ends_process:
-            undo.pop_all()
+            _until_the_end.append(undo.pop_all())
     return status
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# isort: off
+import host.quiet  # noqa: F401  before the imports that take their time
+# isort: on
+
 import argparse
 import contextlib
 import logging

@@ -24,7 +24,7 @@ READ_SECONDS_MAX = 10
 STILL_SECONDS = 2
 """How often the service says that a command is still at work."""
 
-SILENCE_SECONDS_MAX = 20
+SILENCE_SECONDS_MAX = 10
 """A service that says nothing for so long is hung, not at work."""
 
 AT_ONCE_MAX = 8

@@ -310,5 +310,3 @@ class Device:
     def orders(self) -> list[Order]:
         rows = self.store.rows("SELECT payment_id FROM orders")
         return [order for (payment_id,) in rows if (order := self.outbox.get(bytes(payment_id)))]
-
-

@@ -52,9 +52,7 @@ def test_process_ends_after_a_failed_write_or_sync(
     tally.say(points=points, seen=dict(seen))
 
 
-def _work_until_it_ends(
-    house: House, path: Path, output: Path, books: Books, luck: Luck, plan: list[str]
-) -> int:
+def _work_until_it_ends(house: House, path: Path, output: Path, books: Books, luck: Luck, plan: list[str]) -> int:
     def line(link: Path, token: Path) -> list[str]:
         return ["tests.faults.bad_disk_process", *plan, str(path), str(link), str(token)]
 

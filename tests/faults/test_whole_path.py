@@ -147,9 +147,7 @@ class Shell:
     def __init__(self, town: Town, member_id: int, home: Path) -> None:
         self.home = home
         link = invite(town.folder, ["127.0.0.1"], town.port).link()
-        self._line = [
-            *(sys.executable, "-m", "desktop_client.cli", "--invite", link, "--as", str(member_id), "--json")
-        ]
+        self._line = [*(sys.executable, "-m", "desktop_client.cli", "--invite", link, "--as", str(member_id), "--json")]
         self._environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -154,9 +154,7 @@ def test_cut_copy_and_the_context_menu(desk: Desk, screen: str, action: str, kin
 
 
 @pytest.mark.parametrize(("screen", "action", "kind"), INPUTS)
-def test_the_middle_button_pastes_the_selection_at_the_pointer(
-    desk: Desk, screen: str, action: str, kind: str
-) -> None:
+def test_the_middle_button_pastes_the_selection_at_the_pointer(desk: Desk, screen: str, action: str, kind: str) -> None:
     field = Input(desk, screen, action)
     field.set("12")
     source = tkinter.Text(field.hand.window.top)

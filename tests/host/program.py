@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -30,5 +31,12 @@ def command(console: Console) -> int:
     return REFUSED if verb == "refused" else DONE
 
 
+def last_blow() -> None:
+    """A signal that comes when all was said, while the interpreter ends."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        os.kill(os.getpid(), getattr(signal, name))
+
+
 if __name__ == "__main__":
+    atexit.register(last_blow)
     sys.exit(run("program", command))

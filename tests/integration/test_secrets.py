@@ -17,9 +17,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform != "linux
 MEMBER, ELECTRICITY = 10001, 101
 
 
-def test_chat_server_keeps_nothing_of_a_payment(
-    dormitory: Dormitory, signed_in: Callable[[int], WireClient]
-) -> None:
+def test_chat_server_keeps_nothing_of_a_payment(dormitory: Dormitory, signed_in: Callable[[int], WireClient]) -> None:
     client = signed_in(MEMBER)
     overview = client.ask_payment(Overview())
     assert isinstance(overview, OverviewIs)

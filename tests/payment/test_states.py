@@ -55,9 +55,7 @@ class Machine(RuleBasedStateMachine):
     def bill(self, total: int) -> Any:
         self.billed += 1
         row = f"102,1,2026-01,Water,Usage,{total // 100}.{total % 100:02},2026-01-20,W-{self.billed}"
-        self.house.load(
-            f"biller_id,customer_number,period,title,line_text,line_amount,due_on,bill_ref\n{row}\n"
-        )
+        self.house.load(f"biller_id,customer_number,period,title,line_text,line_amount,due_on,bill_ref\n{row}\n")
         return Bill(self.billed, total)
 
     @rule(bill=consumes(bills))

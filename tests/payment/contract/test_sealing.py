@@ -72,9 +72,7 @@ def test_an_independent_implementation_reads_and_writes_the_same() -> None:
     ours = HPKE.new(receiver_key=keys.sealing_key(CONFIG.public_key), aead_id=aead, info=b"i")
     assert suite.decrypt(ours.enc + ours.seal(b"hello"), private, b"i") == b"hello"
     theirs = suite.encrypt(b"hello", private.public_key(), b"i")
-    opened = HPKE.new(
-        receiver_key=KEY.hybrid, aead_id=aead, enc=theirs[: sealing.ENC_BYTES], info=b"i"
-    )
+    opened = HPKE.new(receiver_key=KEY.hybrid, aead_id=aead, enc=theirs[: sealing.ENC_BYTES], info=b"i")
     assert opened.unseal(theirs[sealing.ENC_BYTES :]) == b"hello"
 
 
