@@ -23,6 +23,7 @@ from desktop_client.sealer import Sealer
 from desktop_client.session import Credentials, Session
 from desktop_client.transport import KEY_CHANGED, Down, Target, Transport, Up
 from desktop_client.untold import Untold
+from im_protocol.codes import PAYMENT_AWAY
 from im_protocol.packets import Refusal, SignedIn
 
 NO_ROOT = bytes(32)
@@ -185,6 +186,9 @@ class Member:
         self.messages = Messages(session, self.bus, member_id, options.chat_store or self.history)
         self.sealer = Sealer(session, member_id, server.fingerprint_bytes, language)
         self.sealer.root = server.root_bytes
+        if not options.watching:  # a window asks again by itself while the payment service is away
+            self.sealer.patient_codes |= {PAYMENT_AWAY}
+        self.bus.subscribe(SessionReady, lambda event: self.sealer.set_server_time(event.server_time_ms))
         self.payments = Payments(
             session,
             self.bus,
@@ -198,10 +202,8 @@ class Member:
 
     def signed_in(self, result: SignedIn) -> None:
         """Notes what the server says of the member."""
-        import time
-
         self.name = result.name
-        self.sealer.clock_offset_ms = result.server_time_ms - int(time.time() * 1000)
+        self.sealer.set_server_time(result.server_time_ms)
         if self._chat_store is not None:
             self._chat_store.set_last_sequence(result.last_sequence)  # a store for live messages only
 

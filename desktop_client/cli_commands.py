@@ -19,12 +19,19 @@ from desktop_client.cli_offline import write_receipt
 from desktop_client.cli_pay import check_arguments, pay, payment_status
 from desktop_client.cli_runner import LiveMessages, Runner, failure_of
 from desktop_client.cli_stake import Stake
-from desktop_client.events import Noticed
+from desktop_client.events import Noticed, TryingAgain
 from desktop_client.i18n import _, language
 from desktop_client.outcomes import NOTHING_SENT
 from desktop_client.profile import KnownServer, Profile
 from desktop_client.signin import Problem, SignInFlow
-from desktop_client.wording import cause, invite_problem, looks_like_pin, pin_change_unknown, presence_word
+from desktop_client.wording import (
+    cause,
+    invite_problem,
+    looks_like_pin,
+    pin_change_unknown,
+    presence_word,
+    trying_again,
+)
 from im_protocol.limits import MEMBER_ID_MIN, TEXT_CHARS_MAX
 from im_protocol.packets import Refusal, SignedIn
 from payment.contract.messages import BillsAre, Done, OverviewIs, Prompt
@@ -51,6 +58,7 @@ def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal
     with device_slot(profile.folder) as device:
         client = Client(profile, Options(lang=language(), device=device, watching=False, chat_store=LiveMessages()))
         client.bus.subscribe(Noticed, lambda event: terminal.say(event.text))
+        client.bus.subscribe(TryingAgain, lambda event: terminal.say(trying_again(event.code, event.seconds)))
         runner = Runner(client, terminal, options, stake)
         try:
             _sign_in(runner, profile)

@@ -133,6 +133,8 @@ def failure_of(answer: object) -> Failure:
     if isinstance(answer, Refusal):
         failure = Failure(REFUSED, answer.code, problem(answer.code, answer.message))
         failure.cause = cause(answer.code, answer.message)
+        if answer.retry_after_ms > 0:
+            failure.extra["retry_after_ms"] = answer.retry_after_ms
         return failure
     if isinstance(answer, Refused):
         failure = Failure(REFUSED, answer.code, answer.text)

@@ -36,6 +36,15 @@ class SessionReady:
     name: str
     last_sequence: int
     again: bool
+    server_time_ms: int = 0
+
+
+@dataclass(frozen=True)
+class TryingAgain:
+    """A request was refused for a moment (`code`) and is sent again by itself after `seconds`."""
+
+    code: str
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from desktop_client.outbox import Order
-from desktop_client.sealer import PAYMENT_KEY_CHANGED
+from desktop_client.sealer import CLOCK_WRONG, PAYMENT_KEY_CHANGED
 from desktop_client.session import NOT_CONNECTED
 from im_protocol import codes
 from im_protocol.packets import Refusal
@@ -37,6 +37,7 @@ NOTHING_SENT = frozenset(
     {
         NOT_CONNECTED,
         PAYMENT_KEY_CHANGED,
+        CLOCK_WRONG,
         codes.PAYMENT_AWAY,
         codes.BAD_SEAL,
         codes.RATE_LIMITED,
@@ -46,8 +47,8 @@ NOTHING_SENT = frozenset(
         codes.NOT_NOW,
     }
 )
-"""Refusals that say that this try did not reach the subsystem (PROTOCOL.md, section 6, and two of our own). After every
-other one the outcome is not known."""
+"""Refusals that say that this try did not reach the subsystem (PROTOCOL.md, section 6, and three of our own). After
+every other one the outcome is not known."""
 
 
 @dataclass(frozen=True)

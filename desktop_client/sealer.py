@@ -12,8 +12,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+<<<<<<< HEAD
 from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT, Session
 from desktop_client.transport import LOST
+=======
+from desktop_client.events import TryingAgain
+from desktop_client.session import BAD_ANSWER, Session
+>>>>>>> ba589fc (Payment requests that are refused for a moment are tried again; keys are judged by the server's time)
 from im_protocol import codes
 from im_protocol.codec import Frame
 from im_protocol.limits import PAYMENT_ID
@@ -27,6 +32,9 @@ log = logging.getLogger(__name__)
 
 PAYMENT_KEY_CHANGED = "payment_key_changed"
 STEP_BACK_MS_MAX = 4 * 60_000  # requests may be five minutes off (PROTOCOL.md)
+RETRY_SECONDS_MIN = 0.1
+PATIENCE_SECONDS_MAX = 10.0  # for all waits of one request: as long as a person looks at "Paying…" without a doubt
+CLOCK_WRONG = "clock_wrong"  # no payment key is valid at the time that this device believes it is
 KEYS_FOR_SECONDS = 300  # how long a fetched key is used without asking again; a retired one is noticed anyway
 
 AnswerDone = Callable[["Answer | Refusal"], None]
@@ -44,6 +52,7 @@ class Sealer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.root = b""
+        self.patient_codes = frozenset({codes.RATE_LIMITED})  # refusals after which a request waits and tries again
         self.clock_offset_ms = 0  # server time minus ours, so that a wrong clock here does not make orders stale
         self._session = session
         self._member_id = member_id
@@ -59,7 +68,32 @@ class Sealer:
 
         `sealed` is told the time (Unix milliseconds, the server's) that the request bears, before it is sent.
         """
-        self._with_config(lambda config: self._send(config, request, done, sealed, retry=True), done)
+        waited = 0.0
+
+        def on_answer(answer: Answer | Refusal) -> None:
+            nonlocal waited
+            wait = self._wait_before_trying_again(answer, waited)
+            if not wait or not isinstance(answer, Refusal):
+                done(answer)
+                return
+            waited += wait
+            self._session.bus.publish(TryingAgain(answer.code, wait))
+            self._session.call_after(wait, once)
+
+        def once() -> None:
+            self._with_config(lambda config: self._send(config, request, on_answer, sealed, retry=True), on_answer)
+
+        once()
+
+    def _wait_before_trying_again(self, answer: Answer | Refusal, waited: float) -> float:
+        """Seconds, when the server says that trying again will help; 0 when it is not worth it, or too long already.
+
+        Such a refusal says that the request went nowhere, and an order keeps its id: trying again risks nothing.
+        """
+        if not isinstance(answer, Refusal) or answer.code not in self.patient_codes or answer.retry_after_ms <= 0:
+            return 0.0
+        wait = max(RETRY_SECONDS_MIN, answer.retry_after_ms / 1000)
+        return wait if waited + wait <= PATIENCE_SECONDS_MAX else 0.0
 
     def _with_config(self, use: Callable[[KeyConfig], None], failed: Callable[[Refusal], None]) -> None:
         config = self._config
@@ -77,7 +111,11 @@ class Sealer:
         self._session.request(Type.KEY_CONFIG_REQUEST, None, on_answer, receiver_id=PAYMENT_ID)
 
     def _accept_keys(self, frame: Frame) -> KeyConfig | Refusal:
-        from payment.contract.keys import KeyConfigError, verify_key_configs  # here: HPKE takes a while to import
+        from payment.contract.keys import (  # here: HPKE takes a while to import
+            KeyConfigError,
+            NoKeyNowError,
+            verify_key_configs,
+        )
 
         if frame.type != Type.KEY_CONFIG:
             return Refusal(BAD_ANSWER, "the server answered with something that is no key")
@@ -85,7 +123,9 @@ class Sealer:
         if not _fits(root, self._fingerprint):
             return Refusal(PAYMENT_KEY_CHANGED, "the payment service's key is not the pinned one")
         try:
-            configs = verify_key_configs(frame.body, root, int(self._clock() * 1000))
+            configs = verify_key_configs(frame.body, root, self.now_ms())
+        except NoKeyNowError as error:
+            return Refusal(CLOCK_WRONG, str(error))
         except KeyConfigError as error:
             return Refusal(PAYMENT_KEY_CHANGED, str(error))
         self.root, self._config, self._fetched_at = root, configs[0], self._clock()
@@ -123,6 +163,10 @@ class Sealer:
 
         self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
 
+    def set_server_time(self, at_ms: int) -> None:
+        """The server's clock as it was told just now, Unix milliseconds."""
+        self.clock_offset_ms = at_ms - int(self._clock() * 1000)
+
     def now_ms(self) -> int:
         """The server's time as far as it is known here, Unix milliseconds."""
         return int(self._clock() * 1000) + self.clock_offset_ms
@@ -144,7 +188,7 @@ class Sealer:
 
 def _never_sent(refusal: Refusal) -> Refusal:
     """Without a key nothing was sealed, so nothing was sent: whatever went wrong, it moved no money."""
-    if refusal.code in (PAYMENT_KEY_CHANGED, codes.PAYMENT_AWAY):
+    if refusal.code in (PAYMENT_KEY_CHANGED, CLOCK_WRONG, codes.PAYMENT_AWAY, codes.RATE_LIMITED):
         return refusal
     if refusal.code in (NOT_CONNECTED, LOST, TIMED_OUT):  # the network's fault, not the payment service's
         return Refusal(NOT_CONNECTED, refusal.message)

@@ -277,7 +277,8 @@ class Session:
             self.bus.publish(ConnectionChanged("connected"))
             if done is not None:
                 self._call("the end of signing in", done, result)
-            self.bus.publish(SessionReady(result.member_id, result.name, result.last_sequence, again))
+            member_id, name, last, at_ms = result.member_id, result.name, result.last_sequence, result.server_time_ms
+            self.bus.publish(SessionReady(member_id, name, last, again, at_ms))
         elif done is not None:
             self._credentials = None
             done(result)

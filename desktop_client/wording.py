@@ -7,7 +7,7 @@ from datetime import date, datetime
 from desktop_client.i18n import _, language, ngettext
 from desktop_client.mending import NO_STORE
 from desktop_client.outcomes import NEVER_ARRIVED, REUSED
-from desktop_client.sealer import PAYMENT_KEY_CHANGED
+from desktop_client.sealer import CLOCK_WRONG, PAYMENT_KEY_CHANGED
 from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT
 from desktop_client.transport import KEY_CHANGED, LOST, NOT_A_SERVER, UNREACHABLE
 from im_protocol import codes
@@ -51,9 +51,14 @@ def cause(code: str, message: str = "", address: str = "") -> str:
         codes.OUTCOME_UNKNOWN: _("The connection broke before the answer. It is not known yet what was decided."),
         codes.BAD_VERSION: _("The server speaks another version. Update BillBuddy."),
         "stale": _("This computer's clock is wrong: check date and time."),
+<<<<<<< HEAD
         UNREACHABLE: _("The server cannot be reached: {address}. Is this device's network connected?").format(
             address=address
         ),
+=======
+        CLOCK_WRONG: _("This computer's clock is wrong: check date and time."),
+        UNREACHABLE: _("The server cannot be reached: {address}.").format(address=address),
+>>>>>>> ba589fc (Payment requests that are refused for a moment are tried again; keys are judged by the server's time)
         NOT_A_SERVER: _("There is no BillBuddy server at {address}.").format(address=address),
         KEY_CHANGED: _("The server's key has changed. BillBuddy does not connect to it. Ask your operator."),
         PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Ask your operator."),
@@ -94,6 +99,12 @@ def unanswered(code: str, message: str, *, is_open: bool) -> str:
     `is_open`: an order was sent and may still be decided, so that nothing may say that nothing was sent or charged.
     """
     return cause(code, message) if is_open else problem(code, message)
+
+
+def trying_again(code: str, seconds: float) -> str:
+    """What is said while a request waits before it is sent again by itself."""
+    why = _("The payment service is busy.") if code == codes.RATE_LIMITED else cause(code)
+    return why + " " + _("Trying again in {n} s…").format(n=max(1, round(seconds)))
 
 
 def pin_change_unknown() -> str:

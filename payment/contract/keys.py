@@ -33,6 +33,10 @@ class KeyConfigError(Exception):
     """The key configs are not signed by the pinned root, or none of them can be used. Says which."""
 
 
+class NoKeyNowError(KeyConfigError):
+    """The keys are the trusted ones, but none is valid at this time: a clock is wrong."""
+
+
 class KeyConfig(msgspec.Struct, array_like=True, frozen=True):
     """One public key with its suite, and when it may be used (Unix milliseconds, both included)."""
 
@@ -89,7 +93,7 @@ def verify_key_configs(body: bytes, pinned_root: bytes, now_ms: int) -> list[Key
         raise KeyConfigError("the payment keys are of another format or for another root key")
     usable = [c for c in configs.configs if _is_usable(c, now_ms)]
     if not usable:
-        raise KeyConfigError("none of the payment keys is valid now: check this device's date and time")
+        raise NoKeyNowError("none of the payment keys is valid now: check this device's date and time")
     return sorted(usable, key=lambda c: c.not_before_ms, reverse=True)
 
 

@@ -46,6 +46,7 @@ class Peer:
         self.payment_away = False
         self.cut_on_pay = ""  # "before" or "after" the subsystem has decided
         self.silent_types: set[int] = set()
+        self.refusals: list[packets.Refusal] = []  # of the next payment requests, in this order
         self.decoration = ""  # is in every text that a person or the operator chose
         self.refusing: dict[int, list[packets.Refusal]] = {}  # by type: each is given once, then it is answered
         self.refuse_sign_in = ""
@@ -251,6 +252,8 @@ class _Connection:
         return self.reply(frame, Type.SYNC_RESULT, packets.SyncResult(entries[:2], len(entries) > 2))
 
     def on_key_config_request(self, frame: Frame) -> bytes:
+        if self.peer.refusals:
+            return self.reply(frame, Type.REFUSAL, self.peer.refusals.pop(0))
         if self.peer.payment_away:
             return self.refuse(frame, codes.PAYMENT_AWAY)
         body = self.peer.subsystem.key_config()
@@ -258,6 +261,8 @@ class _Connection:
 
     def on_sealed_request(self, frame: Frame) -> bytes:
         peer = self.peer
+        if peer.refusals:
+            return self.reply(frame, Type.REFUSAL, peer.refusals.pop(0))
         if peer.payment_away:
             return self.refuse(frame, codes.PAYMENT_AWAY)
         before = len(peer.subsystem.outcomes)

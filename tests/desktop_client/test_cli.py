@@ -16,7 +16,7 @@ from desktop_client import cli, cli_pay
 from desktop_client.profile import Profile
 from im_protocol.codec import encode
 from im_protocol.invite import Invite
-from im_protocol.packets import Flag, Type
+from im_protocol.packets import Flag, Refusal, Type
 from im_protocol.words import key_words
 from tests.desktop_client.peer import LIN, PASSWORD, WANG, Peer
 from tests.desktop_client.subsystem import ELECTRICITY, PIN
@@ -175,6 +175,18 @@ def test_away_payment_service_charges_nothing(run: Run, peer: Peer) -> None:
     status, document = run("pay", "electricity")
     assert status == REFUSED
     assert "Nothing was charged" in document["text"]
+
+
+def test_service_that_is_away_for_a_moment_is_waited_for_and_said_so(
+    run: Run, peer: Peer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer.refusals = [Refusal("payment_away", "", 30), Refusal("rate_limited", "", 30)]
+    assert cli.main(["--lang", "en", "pay", "electricity"]) == DONE
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "The payment service is away. Trying again in 1 s…",
+        "The payment service is busy. Trying again in 1 s…",
+    ]
 
 
 def test_outcome_that_is_not_known_has_its_own_status_and_blocks_a_second_payment(

@@ -20,7 +20,7 @@ from desktop_client.history import History
 from desktop_client.outbox import Order, Outbox
 from desktop_client.outcomes import NOTHING_SENT, REUSED, Outcome
 from desktop_client.payments import Payments
-from desktop_client.sealer import PAYMENT_KEY_CHANGED
+from desktop_client.sealer import CLOCK_WRONG, PAYMENT_KEY_CHANGED
 from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT
 from desktop_client.store import Store
 from desktop_client.transport import LOST
@@ -31,7 +31,7 @@ from payment.contract.messages import NotPaid, Paid, PaymentUnknown, Prompt, Ref
 from tests.desktop_client.subsystem import ELECTRICITY, PIN, Subsystem, cny
 
 MEMBER = 10_001
-OURS = (NOT_CONNECTED, PAYMENT_KEY_CHANGED, LOST, TIMED_OUT, BAD_ANSWER)
+OURS = (NOT_CONNECTED, PAYMENT_KEY_CHANGED, CLOCK_WRONG, LOST, TIMED_OUT, BAD_ANSWER)
 ALL_CODES = sorted({v for n, v in vars(codes).items() if n.isupper()} | set(OURS) | {"never_heard_of"})
 NOT_FINAL = ("wrong_pin", "pin_locked", "no_pin", "no_account", "limit_daily", "limit_rate")
 FINAL = ("not_enough_money", "no_such_bill", "already_paid", "amount_not_allowed", "limit_single")
@@ -126,7 +126,8 @@ def test_refusals_that_prove_that_nothing_was_sent_are_those_of_the_protocol_pag
     page = (Path(__file__).parents[2] / "im_protocol" / "PROTOCOL.md").read_text("utf-8")
     sentence = re.search(r"That an order did not reach the\s+subsystem is told by (.*?) only\.", page, re.S)
     assert sentence is not None
-    assert set(re.findall(r"`(\w+)`", sentence.group(1))) | {NOT_CONNECTED, PAYMENT_KEY_CHANGED} == NOTHING_SENT
+    ours = {NOT_CONNECTED, PAYMENT_KEY_CHANGED, CLOCK_WRONG}
+    assert set(re.findall(r"`(\w+)`", sentence.group(1))) | ours == NOTHING_SENT
 
 
 def test_first_try_is_not_paid_only_by_a_refusal_that_says_so(device: Device) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from desktop_client.app import Client, Options
-from desktop_client.events import OrderChanged
+from desktop_client.events import OrderChanged, TryingAgain
 from desktop_client.outbox import Order
 from desktop_client.outcomes import NEVER_ARRIVED, Outcome
 from desktop_client.payments import Payments
 from desktop_client.profile import Profile
+from desktop_client.sealer import CLOCK_WRONG
 from im_protocol import codes
 from im_protocol.packets import Refusal, Type
+from payment.contract import keys
 from payment.contract.messages import BillsAre, OverviewIs, Pay, Prompt
 from payment.contract.receipts import verify_receipt
 from tests.desktop_client.conftest import QUICK
@@ -190,3 +194,54 @@ def test_receipts_are_fetched_and_kept(client: Client, payments: Payments) -> No
     found = ask(client, payments.fetch_receipts)
     assert isinstance(found, list)
     assert found[0].paid == cny(8_640)
+
+
+def test_refusal_for_a_moment_is_waited_out_with_the_same_id(
+    client: Client, payments: Payments, peer: Peer
+) -> None:
+    wait_until(lambda: payments.overview, lambda: turn(client))
+    told: list[TryingAgain] = []
+    client.bus.subscribe(TryingAgain, told.append)
+    peer.refusals = [Refusal(codes.RATE_LIMITED, "", 20), Refusal(codes.RATE_LIMITED, "", 150)]
+    order = order_of(payments)
+    assert pay(client, payments, order).state == "paid"
+    assert [round(event.seconds, 2) for event in told] == [0.1, 0.15]
+    assert [a.payment_id for a in peer.subsystem.asked if isinstance(a, Pay)] == [order.payment_id]
+
+
+@pytest.mark.parametrize("refusal", [Refusal(codes.RATE_LIMITED, "", 60_000), Refusal(codes.RATE_LIMITED, "")])
+def test_refusal_for_long_or_without_a_time_is_told_at_once(
+    client: Client, payments: Payments, peer: Peer, refusal: Refusal
+) -> None:
+    wait_until(lambda: payments.overview, lambda: turn(client))
+    peer.refusals = [refusal]
+    outcome = pay(client, payments, order_of(payments))
+    assert (outcome.state, outcome.code) == ("not_paid", codes.RATE_LIMITED)
+
+
+def test_refusal_when_the_key_is_fetched_is_waited_out_too(client: Client, payments: Payments, peer: Peer) -> None:
+    wait_until(lambda: payments.overview, lambda: turn(client))
+    payments.sealer._config = None
+    peer.refusals = [Refusal(codes.RATE_LIMITED, "", 20)]
+    assert pay(client, payments, order_of(payments)).state == "paid"
+
+
+def test_slow_clock_pays_by_the_servers_time(client: Client, payments: Payments, peer: Peer) -> None:
+    wait_until(lambda: payments.overview, lambda: turn(client))
+    now_ms = int(time.time() * 1000)
+    fresh = [peer.subsystem.opening.config(now_ms - 1_000, now_ms + 60_000)]
+    peer.subsystem.key_config = lambda: keys.sign_key_configs(peer.subsystem.root, fresh, now_ms)  # type: ignore[method-assign]
+    sealer = payments.sealer
+    sealer._clock = lambda: time.time() - 400
+    sealer._config = None
+    assert pay(client, payments, order_of(payments)).code == CLOCK_WRONG, "it is no other key, and nobody's attack"
+    sealer.set_server_time(int(time.time() * 1000))  # as each signing in does
+    assert pay(client, payments, order_of(payments)).state == "paid"
+
+
+def test_each_sign_in_brings_the_servers_time(client: Client, payments: Payments, peer: Peer) -> None:
+    payments.sealer.clock_offset_ms = 99_000_000
+    peer.stop()
+    wait_until(lambda: not client.session.signed_in, lambda: turn(client))
+    peer.start()
+    wait_until(lambda: abs(payments.sealer.clock_offset_ms) < 60_000, lambda: turn(client))
