@@ -12,13 +12,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-<<<<<<< HEAD
+from desktop_client.events import TryingAgain
 from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT, Session
 from desktop_client.transport import LOST
-=======
-from desktop_client.events import TryingAgain
-from desktop_client.session import BAD_ANSWER, Session
->>>>>>> ba589fc (Payment requests that are refused for a moment are tried again; keys are judged by the server's time)
 from im_protocol import codes
 from im_protocol.codec import Frame
 from im_protocol.limits import PAYMENT_ID

@@ -51,14 +51,10 @@ def cause(code: str, message: str = "", address: str = "") -> str:
         codes.OUTCOME_UNKNOWN: _("The connection broke before the answer. It is not known yet what was decided."),
         codes.BAD_VERSION: _("The server speaks another version. Update BillBuddy."),
         "stale": _("This computer's clock is wrong: check date and time."),
-<<<<<<< HEAD
+        CLOCK_WRONG: _("This computer's clock is wrong: check date and time."),
         UNREACHABLE: _("The server cannot be reached: {address}. Is this device's network connected?").format(
             address=address
         ),
-=======
-        CLOCK_WRONG: _("This computer's clock is wrong: check date and time."),
-        UNREACHABLE: _("The server cannot be reached: {address}.").format(address=address),
->>>>>>> ba589fc (Payment requests that are refused for a moment are tried again; keys are judged by the server's time)
         NOT_A_SERVER: _("There is no BillBuddy server at {address}.").format(address=address),
         KEY_CHANGED: _("The server's key has changed. BillBuddy does not connect to it. Ask your operator."),
         PAYMENT_KEY_CHANGED: _("The payment key is not the trusted one. Ask your operator."),

@@ -13,7 +13,6 @@ from im_server.connection import Connection
 from im_server.core import Core, Handler
 from im_server.errors import Busy
 from im_server.quotas import retry_ms
-from im_server.quotas import retry_ms
 from im_server.send_order import EARLIER_FIRST, IN_ORDER_AGAIN_MS, hold_back
 from im_server.store.mailbox import Post
 from im_server.store.writer import LIGHT_WAITING_MAX
@@ -21,8 +20,6 @@ from im_server.store.writer import LIGHT_WAITING_MAX
 _new_tuple = tuple.__new__  # half the cost of the class's own constructor
 _NOTHING_APPENDED = 0x92  # an array of the two fields, as nearly every client writes it
 _PAUSE_SECONDS = 0.01  # a commit or two
-_DISK_IS_SLOW = "Too many messages are waiting for the disk; try again."
-_TOO_MUCH = "You send more than this server takes from one member; wait a moment."
 _DISK_IS_SLOW = "Too many messages are waiting for the disk; try again."
 _TOO_MUCH = "You send more than this server takes from one member; wait a moment."
 _decode = msgspec.msgpack.Decoder(ChatSend).decode
@@ -54,15 +51,6 @@ def chat_send(core: Core, conn: Connection, frame: Frame) -> None:
     else:
         fields = (conn, request_id, conn.member_id, receiver_id, message_id, body, place)
         (conn.io.heavy_posts if conn.is_heavy else conn.io.posts).append(_new_tuple(Post, fields))
-
-
-def _refused_for_now(
-    conn: Connection, receiver_id: int, message_id: bytes, place: int, text: str, seconds: float
-) -> Busy:
-    """What is behind this message on its connection waits until it has come again."""
-    conn.chats_refused += 1
-    hold_back(conn, receiver_id, message_id, place, retry_ms(seconds))
-    return Busy(text, seconds)
 
 
 def _refused_for_now(

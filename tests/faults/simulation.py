@@ -190,6 +190,7 @@ class FakeSession:
     """Stands for desktop_client.session: requests with a deadline, timers. Dies with its client."""
 
     def __init__(self, world: World, relay: Relay, member_id: int, timings: Timings) -> None:
+        self.bus = EventBus()
         self.signed_in = True
         self.is_dead = False
         self._world = world
