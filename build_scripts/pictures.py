@@ -20,16 +20,6 @@ from desktop_client.widgets import icons  # noqa: E402
 
 ASSETS = ROOT / "assets"
 EMOJI = {"water": "💧", "mobile": "📱", "property": "🏠", "gas": "🔥", "internet": "🌐", "bill": "🧾", "wallet": "👛"}
-PICKER = {
-    "smile": "😊",
-    "joy": "😄",
-    "thumbs_up": "👍",
-    "heart": "❤️",
-    "party": "🎉",
-    "thanks": "🙏",
-    "cry": "😢",
-    "coffee": "☕",
-}
 BITMAP_SIZE = 109  # the one size that the font's bitmaps have
 SIDE = 72  # pixels, enough for the largest avatar at double density
 
@@ -108,7 +98,7 @@ def write_emoji(font_file: str) -> None:
     if not font_file:
         return
     font = ImageFont.truetype(font_file, BITMAP_SIZE)
-    for name, sign in {**EMOJI, **PICKER}.items():
+    for name, sign in EMOJI.items():
         canvas = Image.new("RGBA", (160, 160))
         ImageDraw.Draw(canvas).text((0, 0), sign, font=font, embedded_color=True)
         cut = canvas.crop(canvas.getbbox())

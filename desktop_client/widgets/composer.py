@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from desktop_client.i18n import _, ngettext
-from desktop_client.widgets import editing
+from desktop_client.widgets import editing, emoji
+from desktop_client.widgets.emoji_text import EmojiText
 from desktop_client.widgets.pill import Pill
 from desktop_client.widgets.text import Line
 from desktop_client.widgets.toast import show_toast
@@ -18,16 +19,16 @@ if TYPE_CHECKING:
 TEXT_CHARS_MAX = 4_000  # im_protocol.limits.TEXT_CHARS_MAX: a longer text would be refused
 DRAFT_CHARS_MAX = 10_000  # so much may stand here to be shortened; Tk needs seconds a key for a line of a million
 TELL_LEFT_CHARS = 200  # how much room is left is said from here on
-EMOJI = (
-    ("smile", "😊"),
-    ("joy", "😄"),
-    ("thumbs_up", "👍"),
-    ("heart", "❤️"),
-    ("party", "🎉"),
-    ("thanks", "🙏"),
-    ("cry", "😢"),
-    ("coffee", "☕"),
-)
+EMOJI = {
+    "smile": "😊",
+    "joy": "😄",
+    "thumbs_up": "👍",
+    "heart": "❤️",
+    "party": "🎉",
+    "thanks": "🙏",
+    "cry": "😢",
+    "coffee": "☕",
+}
 
 
 class Composer(tkinter.Frame):
@@ -48,8 +49,9 @@ class Composer(tkinter.Frame):
         self._told = ""
         self._toasts: dict[str, Any] = {}
         self._build_tools()
-        self.text = tkinter.Text(
+        self.text = EmojiText(
             self,
+            ui,
             height=3,
             width=10,
             wrap="word",
@@ -57,15 +59,13 @@ class Composer(tkinter.Frame):
             highlightthickness=0,
             padx=0,
             pady=0,
-            undo=True,
-            font=ui.font("body"),
             background=c.window,
             foreground=c.text,
             insertbackground=c.text,
             selectbackground=c.accent,
             selectforeground=c.on_accent,
         )
-        self.text.action = "message"  # type: ignore[attr-defined]
+        self.text.action = "message"
         self.text.pack(fill="x", padx=px(16), pady=(px(4), 0))
         row = tkinter.Frame(self, background=c.window)
         row.pack(fill="x", padx=px(16), pady=(px(4), px(12)))
@@ -91,6 +91,7 @@ class Composer(tkinter.Frame):
         """Another text; what was there before cannot be brought back by undoing."""
         self.text.delete("1.0", "end")
         self.text.insert("1.0", text[:DRAFT_CHARS_MAX])
+        self.text.dress()
         self.editing.forget()
         self._on_change(None)
 
@@ -118,8 +119,8 @@ class Composer(tkinter.Frame):
         ui, c, px = self._ui, self._ui.c, self._ui.px
         self._strip = tkinter.Frame(self._tools, background=c.window)
         self._strip.pack(side="left", padx=px(6))
-        for name, sign in EMOJI:
-            picture = ui.paint.emoji(name, px(20))
+        for name, sign in EMOJI.items():
+            picture = ui.paint.sign(emoji.plain(sign), px(20))
             button = tkinter.Button(
                 self._strip,
                 image=picture,
@@ -161,6 +162,7 @@ class Composer(tkinter.Frame):
         return "break"
 
     def _on_change(self, _event: tkinter.Event[Any] | None) -> None:
+        self.text.dress()
         text = self.get()
         chars = len(text.strip())
         self.send_button.set(enabled=0 < chars <= TEXT_CHARS_MAX)

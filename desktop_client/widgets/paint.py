@@ -77,12 +77,6 @@ class Painter:
         key = ("avatar", size, fill, picture, dot, ring, dim)
         return self._keep(key, lambda: self._avatar(size, fill, picture, dot, ring, dim, share))
 
-    def emoji(self, name: str, size: int) -> ImageTk.PhotoImage:
-        """One of the bundled colour emoji."""
-        return self._keep(
-            ("emoji", name, size), lambda: self._file("emoji", name).resize((size, size), Image.Resampling.LANCZOS)
-        )
-
     def sign(self, key: str, size: int, grey: bool = False) -> ImageTk.PhotoImage:
         """An emoji of the bundled pack; an empty key is one that the pack does not have yet."""
 

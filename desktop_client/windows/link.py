@@ -30,7 +30,7 @@ def open_in_browser(target: str) -> None:
 
 
 class LinkWindow(BaseWindow):
-    """Shows host and address of a link; Enter opens it, Escape does not."""
+    """Shows host and address of a link; only its button opens it, Escape closes."""
 
     def __init__(
         self, ui: Ui, target: str, *, over: tkinter.Misc | None = None, opener: Callable[[str], None] = open_in_browser
