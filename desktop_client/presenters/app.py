@@ -114,7 +114,7 @@ class Application:
 
     def _is_seen_chat(self, contact_id: int) -> bool:
         chat = self.conversations.get(contact_id)
-        return isinstance(chat, ChatPresenter) and chat.is_seen()
+        return chat is not None and chat.view.is_seen()
 
     def _on_ended(self, event: SessionEnded) -> None:
         if self.roster is None:

@@ -133,10 +133,6 @@ class ChatPresenter:
         if event.arrived:
             self._show_unread()
 
-    def is_seen(self) -> bool:
-        """Whether a person can read the newest message at this moment."""
-        return self.view.is_seen()
-
     def _show_unread(self) -> None:
         """A message is read when it could be seen, and not before."""
         if self.view.is_seen():

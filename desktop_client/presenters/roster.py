@@ -166,13 +166,15 @@ class RosterPresenter:
                 self.view.show_toast(one_line(text, TOAST_CHARS), "accent")
 
     def _on_order(self, event: OrderChanged) -> None:
-        """What became of an order whose conversation is closed is told here, and kept until it is opened."""
+        """A late outcome is told where one is; with its conversation closed it is kept until that is opened."""
         outcome = event.outcome
-        if not self.is_open(outcome.order.biller_id):
+        biller_id = outcome.order.biller_id
+        if not self.is_open(biller_id):
             self._member.untold.add(outcome)
-            text, tone = outcome_line(outcome)
-            self.view.show_toast(f"{self._member.roster.name_of(outcome.order.biller_id)}: {text}", tone)
             self._later()
+        if not self.is_seen_chat(biller_id):
+            text, tone = outcome_line(outcome)
+            self.view.show_toast(f"{self._member.roster.name_of(biller_id)}: {text}", tone)
 
     def _on_overview(self, event: OverviewChanged) -> None:
         self._later()

@@ -144,3 +144,16 @@ def test_what_the_sheet_asks_back_is_the_question_and_not_the_billers_name(perso
     sheet = person.pay(view)
     person.until(lambda: sheet.last("show_error") and sheet.last("show_error")[0])
     assert sheet.last("show_error") == ("Which account pays?", "account")
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_late_outcome_is_toasted_unless_its_conversation_is_looked_at(person: Person, seen: bool) -> None:
+    roster = person.signed_in()
+    view = person.open_biller()
+    view.is_seen = lambda: seen  # type: ignore[method-assign]
+    person.peer.cut_on_pay = "after"
+    person.pay(view)
+    person.until(lambda: any(card.banner == "✓ Paid — receipt" for card in view.keyed("order-")))
+    toasts = [arguments[0] for name, arguments in roster.calls if name == "show_toast"]
+    assert (toasts == []) == seen, toasts
+    assert row_of(person, ELECTRICITY).unread == 0
