@@ -14,13 +14,13 @@ import contextlib
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from host.streams import failure_of, safe_streams
+from host.streams import failure_of, make_streams_safe
 
 DONE, REFUSED, USAGE, UNKNOWN, UNPRINTED = range(5)
 
@@ -31,10 +31,6 @@ STATUSES_TEXT = (
 """For the end of each program's --help."""
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-
-
-_until_the_end: list[contextlib.ExitStack] = []
-"""What is not undone before the process ends (a generator that nobody holds would undo it at once)."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -144,8 +140,8 @@ def run(
     """
     console = Console(program, words)
     with contextlib.ExitStack() as undo:
-        undo.enter_context(safe_streams())
-        undo.enter_context(_signals())
+        undo.callback(make_streams_safe())
+        undo.callback(_take_signals())
         try:
             try:
                 status = console._ended(command(console))
@@ -158,7 +154,7 @@ def run(
         except KeyboardInterrupt:
             status = console._stopped()
         if ends_process:
-            _until_the_end.append(undo.pop_all())
+            undo.pop_all()  # nothing is put back, not even by the interpreter as it ends
     return status
 
 
@@ -189,14 +185,15 @@ def _set_all(handler: Any, only: tuple[Any, ...]) -> None:
                 signal.signal(number, handler)
 
 
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP raise Interrupted, unless who started us had them ignored (nohup)."""
+def _take_signals() -> Callable[[], None]:
+    """SIGINT, SIGTERM and SIGHUP raise Interrupted, unless who started us had them ignored (nohup). Gives what undoes
+    it."""
     before = {name: signal.getsignal(getattr(signal, name)) for name in _SIGNALS if hasattr(signal, name)}
     _set_all(_interrupt, only=(signal.SIG_DFL, signal.default_int_handler))
-    try:
-        yield
-    finally:
+
+    def undo() -> None:
         for name, handler in before.items():
             with contextlib.suppress(ValueError, TypeError):
                 signal.signal(getattr(signal, name), handler)
+
+    return undo

@@ -14,7 +14,7 @@ import io
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 WRITE_WAIT_MS = 30_000
@@ -115,19 +115,22 @@ def fill_closed_descriptors() -> list[int]:
     return closed
 
 
-@contextlib.contextmanager
-def safe_streams() -> Iterator[None]:
-    """Within it sys.stdout and sys.stderr are safe. Streams that somebody else put there (a test) stay as they are."""
+def make_streams_safe() -> Callable[[], None]:
+    """sys.stdout and sys.stderr are safe from now on; gives what undoes it.
+
+    Streams that somebody else put there (a test) stay as they are.
+    """
     closed = fill_closed_descriptors()
     before = sys.stdin, sys.stdout, sys.stderr
     if sys.stdin is None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 descriptor 0 has no path, and stays open
     sys.stdout = _safe(sys.stdout, sys.__stdout__, 1, closed)
     sys.stderr = _safe(sys.stderr, sys.__stderr__, 2, closed)
-    try:
-        yield
-    finally:
+
+    def undo() -> None:
         sys.stdin, sys.stdout, sys.stderr = before
+
+    return undo
 
 
 def _safe(stream: Any, original: Any, descriptor: int, closed: list[int]) -> Any:

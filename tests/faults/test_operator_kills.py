@@ -141,8 +141,8 @@ def test_a_signal_at_any_moment_says_what_is_true(
         threading.Event().wait(luck.uniform(*LIFE_SECONDS))
         command.send_signal(SIGNALS[at % len(SIGNALS)])
         out, err = command.communicate(timeout=SECONDS)
-        if command.returncode < 0:  # Python was still starting: nothing of ours ran, so nothing was sent
-            assert desk.times() == 0 and "Traceback" not in err
+        if command.returncode < 0 or "Fatal Python error: init" in err:  # nothing of ours ran, so nothing was sent
+            assert desk.times() == 0
             seen["before it began"] += 1
         else:
             seen[told_and_true(desk, command.returncode, out + err)] += 1

@@ -32,9 +32,9 @@ def command(console: Console) -> int:
 
 
 def last_blow() -> None:
-    """A signal that comes when all was said, while the interpreter ends."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        os.kill(os.getpid(), getattr(signal, name))
+    """Signals that come when all was said, while the interpreter ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(os.getpid(), number)
 
 
 if __name__ == "__main__":
