@@ -189,6 +189,8 @@ class Member:
         if not options.watching:  # a window asks again by itself while the payment service is away
             self.sealer.patient_codes |= {PAYMENT_AWAY}
         self.bus.subscribe(SessionReady, lambda event: self.sealer.set_server_time(event.server_time_ms))
+        session.on_server_time = self.sealer.set_server_time
+        self._session = session
         self.payments = Payments(
             session,
             self.bus,
@@ -208,6 +210,7 @@ class Member:
             self._chat_store.set_last_sequence(result.last_sequence)  # a store for live messages only
 
     def close(self) -> None:
+        self._session.on_server_time = lambda server_ms: None
         self.bus.cancel_all()
         self.store.close()
 

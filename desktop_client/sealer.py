@@ -17,9 +17,9 @@ from desktop_client.session import BAD_ANSWER, NOT_CONNECTED, TIMED_OUT, Session
 from desktop_client.transport import LOST
 from im_protocol import codes
 from im_protocol.codec import Frame
-from im_protocol.limits import PAYMENT_ID
+from im_protocol.limits import PAYMENT_ID, SERVER_ID
 from im_protocol.packets import Refusal, Type
-from payment.contract.messages import Answer, Envelope, Request
+from payment.contract.messages import Answer, Envelope, Pay, Refused, Request
 
 if TYPE_CHECKING:
     from payment.contract.keys import KeyConfig
@@ -155,7 +155,11 @@ class Sealer:
                     return
                 done(answer)
                 return
-            done(_opened(context, answer))
+            opened = _opened(context, answer)
+            if retry and isinstance(opened, Refused) and opened.code == "stale":
+                self._stale(request, done, sealed, opened, envelope.made_at_ms)
+                return
+            done(opened)
 
         self._session.request(Type.SEALED_REQUEST, body, on_answer, receiver_id=PAYMENT_ID)
 
@@ -175,6 +179,23 @@ class Sealer:
         now_ms, last_ms = self.now_ms(), self._last_made_at_ms
         self._last_made_at_ms = last_ms + 1 if now_ms <= last_ms <= now_ms + STEP_BACK_MS_MAX else now_ms
         return self._last_made_at_ms
+
+    def _stale(
+        self, request: Request, done: AnswerDone, sealed: Callable[[int], None] | None, answer: Refused, made_at_ms: int
+    ) -> None:
+        """A clock was put right: take the time anew and seal the same request afresh, once.
+
+        Not an order that would now bear an earlier time: it died with the refusal, which says that no money moved.
+        """
+
+        def on_time(_pong: Frame | Refusal) -> None:
+            config = self._config
+            if config is None or (isinstance(request, Pay) and self.now_ms() <= made_at_ms):
+                done(answer)
+            else:
+                self._send(config, request, done, sealed, retry=False)
+
+        self._session.request(Type.PING, None, on_time, receiver_id=SERVER_ID)
 
     def _again(self, request: Request, done: AnswerDone, sealed: Callable[[int], None] | None) -> None:
         """The key was retired: fetch the new one and seal the same request afresh, once."""

@@ -24,7 +24,7 @@ from im_protocol import codec, codes
 from im_protocol.codec import Frame
 from im_protocol.errors import RemoteProtocolError
 from im_protocol.limits import SERVER_ID
-from im_protocol.packets import Body, Flag, Refusal, SignedIn, SignIn, Type
+from im_protocol.packets import Body, Flag, Pong, Refusal, SignedIn, SignIn, Type
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class Session:
         self.me: SignedIn | None = None
         self.up: Up | None = None
         self.signed_in = False
+        self.on_server_time: Callable[[int], None] = lambda server_ms: None  # Unix milliseconds, told now and then
         self.on_sooner: Callable[[], None] = lambda: None  # something is due earlier than what was due first
         self._transport = transport
         transport.mode = self._mode
@@ -311,6 +312,8 @@ class Session:
         if self.up is None or item.generation != self.up.generation:
             return
         frame = item.frame
+        if frame.type == Type.PONG:
+            self._note_time(frame)
         if frame.flags & Flag.ANSWER:
             done = self._waiting.pop(frame.request_id, None)
             if done is not None:
@@ -328,6 +331,11 @@ class Session:
             handler(frame)
         except RemoteProtocolError as error:
             log.warning("the server sent a bad packet: %s", error.message)
+
+    def _note_time(self, frame: Frame) -> None:
+        pong = typed(frame, Pong)
+        if isinstance(pong, Pong) and pong.server_time_ms:
+            self.on_server_time(pong.server_time_ms)
 
     def _on_notice(self, refusal: Refusal) -> None:
         log.warning("the server says %s: %s", refusal.code, refusal.message)

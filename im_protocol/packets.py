@@ -82,6 +82,12 @@ class Refusal(Body, frozen=True):
     retry_after_ms: Count = 0
 
 
+class Pong(Body, frozen=True):
+    """Answer to a PING: the connection lives. `server_time_ms` is the server's clock, Unix time; 0: not told."""
+
+    server_time_ms: Count = 0
+
+
 class Hello(Body, frozen=True):
     """First packet of a client: its name and version, its language (BCP 47) for texts of the server."""
 
@@ -273,7 +279,7 @@ UNANSWERED = frozenset((Type.SIGN_OUT, Type.PRESENCE_SET, Type.CHAT_ACK))
 BODIES: dict[Type, type[Body]] = {
     Type.REFUSAL: Refusal,
     Type.PING: Empty,
-    Type.PONG: Empty,
+    Type.PONG: Pong,
     Type.HELLO: Hello,
     Type.WELCOME: Welcome,
     Type.SIGN_IN: SignIn,

@@ -48,7 +48,8 @@ class KeyStore:
         """Body of KEY_CONFIG: every key in force, signed by the root. Signed anew once an hour."""
         if not self._body or now_ms >= self._body_until_ms or now_ms < self._body_until_ms - 3_600_000:
             configs = [
-                self._keys[e.key_id].config(e.not_before_ms, e.not_after_ms)
+                # A key that was made while the clock was ahead is in force all the same.
+                self._keys[e.key_id].config(min(e.not_before_ms, now_ms), e.not_after_ms)
                 for e in reversed(self._entries)  # newest first, as clients want them
                 if now_ms <= e.not_after_ms
             ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from im_protocol.codec import Frame, decode_request
-from im_protocol.packets import Empty, Hello, Type, Welcome
+from im_protocol.packets import Empty, Hello, Pong, Type, Welcome
 from im_server.connection import Connection
 from im_server.core import Core, Handler
 
@@ -16,7 +18,7 @@ def hello(core: Core, conn: Connection, frame: Frame) -> None:
 
 def ping(core: Core, conn: Connection, frame: Frame) -> None:
     decode_request(frame, Empty)
-    conn.answer(frame.request_id, Type.PONG)
+    conn.answer(frame.request_id, Type.PONG, Pong(time.time_ns() // 1_000_000))
 
 
 def sign_out(core: Core, conn: Connection, frame: Frame) -> None:

@@ -79,7 +79,8 @@ def verify_key_configs(body: bytes, pinned_root: bytes, now_ms: int) -> list[Key
     """The configs of a KEY_CONFIG body that can be used now, newest first.
 
     `pinned_root` is the raw 32-byte Ed25519 public key; `now_ms` the clock in Unix milliseconds.
-    Raises KeyConfigError when the body is malformed, signed by another key, or holds no usable config.
+    Raises KeyConfigError when the body is malformed or signed by another key, KeyConfigNotNow when it holds no usable
+    config.
     """
     try:
         signed = _SIGNED.decode(body)

@@ -194,7 +194,7 @@ class _Connection:
         return handler(frame) if handler else b""
 
     def on_ping(self, frame: Frame) -> bytes:
-        return self.reply(frame, Type.PONG, None)
+        return self.reply(frame, Type.PONG, packets.Pong(self.peer.subsystem.now_ms()))
 
     def on_hello(self, frame: Frame) -> bytes:
         root = self.peer.subsystem.root_bytes
@@ -212,7 +212,7 @@ class _Connection:
         with self.peer._lock:
             self.peer._live.setdefault(self.member_id, []).append(self)
         last = len(self.peer.mailboxes[self.member_id])
-        signed_in = packets.SignedIn(self.member_id, "Lin Yue 林悦", last, int(time.time() * 1000))
+        signed_in = packets.SignedIn(self.member_id, "Lin Yue 林悦", last, self.peer.subsystem.now_ms())
         return self.reply(frame, Type.SIGNED_IN, signed_in)
 
     def on_sign_out(self, frame: Frame) -> bytes:

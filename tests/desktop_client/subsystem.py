@@ -16,6 +16,7 @@ from tests.desktop_client.decoration import decorated
 
 PIN = "123456"
 ELECTRICITY, WATER = 101, 102
+FRESH_MS = 5 * 60_000
 YEAR_MS = 365 * 86_400_000
 
 
@@ -39,6 +40,7 @@ class Subsystem:
         self.asked: list[messages.Request] = []
         self.notices: list[str] = []
         self.wrong_left = 3
+        self.clock_ms = 0  # how far this house's clock is ahead of the test's
         self.decoration = ""  # is in every text that a person or the operator chose
 
     @property
@@ -46,8 +48,11 @@ class Subsystem:
         return self.root.public_key().public_bytes_raw()
 
     def key_config(self) -> bytes:
-        now = int(time.time() * 1000)
+        now = self.now_ms()
         return keys.sign_key_configs(self.root, [self.opening.config(now - YEAR_MS, now + YEAR_MS)], now)
+
+    def now_ms(self) -> int:
+        return int(time.time() * 1000) + self.clock_ms
 
     def rotate(self) -> None:
         self.key_id += 1
@@ -57,6 +62,8 @@ class Subsystem:
         """Raises SealError for what does not open."""
         envelope, sealer = sealing.open_request(self.opening, body, member_id)
         self.asked.append(envelope.request)
+        if abs(envelope.made_at_ms - self.now_ms()) > FRESH_MS:
+            return sealer.seal(messages.Refused("stale", "Too old, or from the future. No money was moved."))
         return sealer.seal(decorated(self.decide(envelope.request, member_id), self.decoration))
 
     def decide(self, request: messages.Request, member_id: int) -> messages.Answer:

@@ -119,3 +119,12 @@ def test_an_order_that_waited_for_a_limit_cannot_be_replayed(house: House) -> No
     assert isinstance(context.open(house.relay([(LIN, body)])[0].body), Refused)
     assert house.bills(LIN, ELECTRICITY, "88201402").bills
     assert isinstance(house.ask(LIN, order), Paid)
+
+
+def test_key_made_while_the_clock_was_ahead_is_in_force_when_it_was_put_right(house: House) -> None:
+    house.clock.forward(3_600)
+    house.do("keys", "rotate", "--overlap-hours", "0")
+    house.clock.forward(-3_600)
+    house.restart()
+    assert house.config().not_before_ms == house.clock()
+    assert isinstance(house.ask(LIN, house.order(LIN)), Paid)
