@@ -40,9 +40,26 @@ class KeyStore:
     def opening_key(self, key_id: int, now_ms: int) -> keys.OpeningKey | None:
         """The private key of this id while it is in force; None for one unknown or retired."""
         for entry in self._entries:
-            if entry.key_id == key_id and now_ms <= entry.not_after_ms + keys.CLOCK_SKEW_MS:
-                return self._keys[key_id]
+            if entry.key_id == key_id:
+                if now_ms <= entry.not_after_ms + keys.CLOCK_SKEW_MS:
+                    return self._keys[key_id]
+                self._retire(entry)
         return None
+
+    def _retire(self, entry: _Entry) -> None:
+        """For good: who heard that a seal opens no more was told that nothing was charged.
+
+        A clock that was wrong and is put right must not open it after all. The newest key stays, since without it
+        nothing could be sealed at all.
+        """
+        if entry is self._entries[-1]:
+            return
+        entries = [other for other in self._entries if other is not entry]
+        write_secret(self._index, msgspec.json.encode(entries))
+        self._path(entry.key_id).unlink(missing_ok=True)
+        self._entries = entries
+        del self._keys[entry.key_id]
+        self._body = b""
 
     def body(self, now_ms: int) -> bytes:
         """Body of KEY_CONFIG: every key in force, signed by the root. Signed anew once an hour."""

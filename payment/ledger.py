@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from payment.contract.messages import ANSWER_MINOR_MAX
 from payment.store import Store
 
 HASH_BYTES = 32
@@ -29,8 +30,19 @@ _HEAD = struct.Struct(">Q32sQ")
 _ENCODER = msgspec.msgpack.Encoder()
 
 
+CEILING = {"wallet": ANSWER_MINOR_MAX, "biller": 2**62, "cash": 2**62}
+"""The largest balance of each kind, in minor units: what an answer can name, and what 64 bits hold with room to add."""
+
+
 class NotEnoughMoney(Exception):
     """A transfer would take an account below its floor."""
+
+
+class TooMuchMoney(ValueError):
+    """A transfer would take an account above its ceiling."""
+
+    def __init__(self) -> None:
+        super().__init__("the account would hold more than can be kept in it; no money moved")
 
 
 class TransferRow(msgspec.Struct, array_like=True):
@@ -136,8 +148,8 @@ class Ledger:
     def stage(self, row: TransferRow, debit: LedgerAccount, credit: LedgerAccount) -> bytes:
         """Numbers and chains one transfer and moves the two balances in memory. Gives its hash.
 
-        Raises NotEnoughMoney (nothing is changed then) when an account would go below its floor. The caller hands
-        all staged rows and accounts to `write` in the same transaction.
+        Raises NotEnoughMoney or TooMuchMoney (nothing is changed then) when an account would go below its floor or
+        above its ceiling. The caller hands all staged rows and accounts to `write` in the same transaction.
         """
         if debit.currency != row.currency or credit.currency != row.currency or debit.id == credit.id:
             raise ValueError("a transfer is between two accounts of its own currency")
@@ -145,6 +157,8 @@ class Ledger:
         credit_after = credit.balance + (-row.amount if credit.kind == "cash" else row.amount)
         if debit_after < debit.floor or credit_after < credit.floor:
             raise NotEnoughMoney
+        if debit_after > CEILING[debit.kind] or credit_after > CEILING[credit.kind]:
+            raise TooMuchMoney
         debit.balance, credit.balance = debit_after, credit_after
         self._no += 1
         row.no, row.debit_id, row.credit_id = self._no, debit.id, credit.id

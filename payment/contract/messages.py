@@ -24,7 +24,8 @@ Count = Annotated[int, Meta(ge=0, le=ID_MAX)]
 AttemptsLeft = Annotated[int, Meta(ge=-1, le=1_000)]
 Id16 = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Short = Annotated[str, Meta(max_length=64)]
-Sentence = Annotated[str, Meta(max_length=400)]
+SENTENCE_CHARS_MAX = 400
+Sentence = Annotated[str, Meta(max_length=SENTENCE_CHARS_MAX)]
 Digits = Annotated[str, Meta(max_length=32)]
 ANSWER_MINOR_MAX = 10**15  # a thousand times the largest amount that anybody may type or import
 Minor = Annotated[int, Meta(ge=-ANSWER_MINOR_MAX, le=ANSWER_MINOR_MAX)]

@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from payment.contract.messages import Paid
-from payment.ledger import TransferRow
+from payment.ledger import CEILING, TransferRow
 from payment.schema import IMMUTABLE
 from tests.payment.house import LIN, MOBILE, WATER, WRONG_PIN, House
 
@@ -144,3 +144,13 @@ def test_the_check_prints_the_head(used: House) -> None:
 def test_books_are_empty_and_good_at_first(house: House) -> None:
     found = json.loads(house.do("ledger", "check", "--json"))
     assert found["transfers"] == 2 and found["ok"]
+
+
+def test_an_account_holds_no_more_than_an_answer_can_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CEILING["wallet"] == 10**15
+    monkeypatch.setitem(CEILING, "wallet", 20_100)
+    assert house.run("account", "top-up", "--member", str(LIN), "--amount", "1.00").status == 0
+    refused = house.run("account", "top-up", "--member", str(LIN), "--amount", "0.01")
+    assert refused.status == 1 and "no money moved" in refused.err
+    assert house.balance(LIN) == 20_100
+    house.check()

@@ -12,13 +12,25 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from im_protocol.codec import Frame, decode_body, encode_frame
 from im_protocol.connection import FrameReader
 from im_protocol.packets import AccountsChanged, LinkHello, Type
 from payment.contract import keys, sealing
-from payment.contract.messages import Amount, AskBill, BillsAre, Envelope, Overview, OverviewIs, Paid, Pay, Request
+from payment.contract.messages import (
+    Amount,
+    AskBill,
+    BillsAre,
+    Envelope,
+    Overview,
+    OverviewIs,
+    Paid,
+    Pay,
+    Refused,
+    Request,
+)
 from tests.payment.house import BILLS, LIN, PIN
 
 SECONDS = 20
@@ -165,6 +177,11 @@ def test_it_survives_rubbish_on_the_link_and_ends_on_sigterm(server: FakeServer,
         server.frame(Type.REFUSAL)
     server.send(Type.CHAT_SEND, b"\x90")
     server.frame(Type.REFUSAL)
+    assert isinstance(server.ask(root, Overview()), OverviewIs)
+    for beyond in (2**63, 2**64 - 1, -1):
+        for odd in (["Pay", bytes(16), 101, "1", beyond], ["AskBill", beyond], ["AskReceipts", beyond]):
+            refused = server.ask(root, msgspec.Raw(msgspec.msgpack.encode(odd)))  # type: ignore[arg-type]
+            assert isinstance(refused, Refused) and refused.code == "bad_request"
     assert isinstance(server.ask(root, Overview()), OverviewIs)
     subsystem.process.send_signal(signal.SIGTERM)
     assert subsystem.process.wait(SECONDS) == 0

@@ -128,3 +128,17 @@ def test_key_made_while_the_clock_was_ahead_is_in_force_when_it_was_put_right(ho
     house.restart()
     assert house.config().not_before_ms == house.clock()
     assert isinstance(house.ask(LIN, house.order(LIN)), Paid)
+
+
+def test_a_key_that_was_retired_stays_so_when_the_clock_is_put_back(house: House) -> None:
+    """Told that nothing was charged, the member may have paid under another id."""
+    body, _ = house.seal(LIN, house.order(LIN))
+    house.do("keys", "rotate", "--overlap-hours", "1")
+    house.clock.forward(2 * 3_600)
+    assert house.refusal(LIN, body).code == codes.BAD_SEAL
+    house.clock.forward(-2 * 3_600)
+    assert house.refusal(LIN, body).code == codes.BAD_SEAL
+    house.restart()
+    assert house.refusal(LIN, body).code == codes.BAD_SEAL
+    assert house.balance(LIN) == 20_000
+    assert isinstance(house.ask(LIN, house.order(LIN)), Paid)
