@@ -7,6 +7,7 @@ The compiled catalogs are committed, so that a checkout runs without this step; 
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def compile_catalog(po: Path) -> int:
 
 
 def main() -> int:
+    argparse.ArgumentParser(prog="catalogs.py", description=__doc__.splitlines()[0]).parse_args()
     try:
         common.enter_venv(Path(__file__).resolve(), common.ensure_venv("test"))
     except common.SetupError as error:

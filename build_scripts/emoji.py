@@ -19,8 +19,6 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -44,6 +42,7 @@ def svg_of(icons: dict[str, Any], name: str) -> str:
 def picture_of(svg: str) -> bytes:
     """The drawing as the smaller of a palette's PNG and a lossless WebP."""
     import resvg_py
+    from PIL import Image
 
     drawn = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, width=SIDE, height=SIDE))))
     flat = drawn.convert("RGBA").quantize(COLORS_MAX, method=Image.Quantize.FASTOCTREE)

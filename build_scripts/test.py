@@ -8,6 +8,7 @@ Sets up what the tests need (virtual display, fonts, packages) by itself. The ex
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
@@ -60,6 +61,10 @@ def check_all(pytest_arguments: list[str]) -> int:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(prog="test.py", description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument(BARE_SYSTEM, action="store_true", help="also README's commands on a bare Debian (as root)")
+    parser.epilog = "All other arguments go to pytest, for example -m 'not slow', -n 0, or the path of a test."
+    parser.parse_known_args()  # for --help: everything is read where it is used
     try:
         common.ensure_system([*common.PYTHON_NEEDS, *common.DISPLAY_NEEDS, *common.FONT_NEEDS])
         python = common.ensure_venv("test")
