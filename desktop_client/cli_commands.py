@@ -19,6 +19,7 @@ from desktop_client.cli_offline import write_receipt
 from desktop_client.cli_pay import check_arguments, pay, payment_status
 from desktop_client.cli_runner import LiveMessages, Runner, failure_of
 from desktop_client.cli_stake import Stake
+from desktop_client.config import parse_member_id
 from desktop_client.events import Noticed, TryingAgain
 from desktop_client.i18n import _, language
 from desktop_client.outcomes import NOTHING_SENT
@@ -28,29 +29,54 @@ from desktop_client.wording import (
     cause,
     invite_problem,
     looks_like_pin,
+    member_id_problem,
     pin_change_unknown,
     presence_word,
     trying_again,
 )
-from im_protocol.limits import MEMBER_ID_MIN, TEXT_CHARS_MAX
+from host.text import one_line
+from im_protocol.limits import TEXT_CHARS_MAX
 from im_protocol.packets import Refusal, SignedIn
 from payment.contract.messages import BillsAre, Done, OverviewIs, Prompt
 
+CUSTOMER_CHARS_MAX = 32  # what the payment service takes (SEALING.md)
 TRUST_VARIABLE = "BILLBUDDY_TRUST_WORDS"
 
 
 def check_before_connecting(options: argparse.Namespace) -> None:
     """What can be refused without any server. Raises Failure."""
+    for text in vars(options).values():
+        if isinstance(text, str) and not is_text(text):
+            told = _("This argument is no text in this system's encoding: {text}").format(text=one_line(text))
+            raise Failure(USAGE, "bad_argument", told)
+    if len(getattr(options, "customer", "")) > CUSTOMER_CHARS_MAX:
+        told = _("A customer number has 1 to {n} characters.").format(n=CUSTOMER_CHARS_MAX)
+        raise Failure(USAGE, "bad_customer_number", told)
     if options.command_key in ("pay", "payment-status"):
         check_arguments(options)
     if options.command_key == "send":
-        if not (options.to.isascii() and options.to.isdigit() and int(options.to) >= MEMBER_ID_MIN):
-            raise Failure(USAGE, "bad_member_id", _("A member number is digits only, 10001 or higher."))
-        if not 0 < len(options.text) <= TEXT_CHARS_MAX:
-            raise Failure(USAGE, "bad_text", _("A message has 1 to {n} characters.").format(n=TEXT_CHARS_MAX))
-        if looks_like_pin(options.text) and not options.anyway:
-            text = _("This looks like a payment password. It was not sent. If it is none, add --anyway.")
-            raise Failure(REFUSED, "looks_like_pin", text)
+        _check_message(options)
+
+
+def is_text(argument: str) -> bool:
+    """Whether an argument could be read: bytes that are none of the system's encoding come as lone surrogates."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_message(options: argparse.Namespace) -> None:
+    try:
+        parse_member_id(options.to)
+    except ValueError as error:
+        raise Failure(USAGE, "bad_member_id", member_id_problem()) from error
+    if not 0 < len(options.text) <= TEXT_CHARS_MAX:
+        raise Failure(USAGE, "bad_text", _("A message has 1 to {n} characters.").format(n=TEXT_CHARS_MAX))
+    if looks_like_pin(options.text) and not options.anyway:
+        text = _("This looks like a payment password. It was not sent. If it is none, add --anyway.")
+        raise Failure(REFUSED, "looks_like_pin", text)
 
 
 def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal, stake: Stake) -> Result:

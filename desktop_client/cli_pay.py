@@ -25,12 +25,15 @@ PIN_DIGITS = 6
 
 
 def check_arguments(options: argparse.Namespace) -> None:
-    """Payment id and amount, before anything is connected. Raises Failure."""
-    payment_id = options.payment_id
-    is_hex = all(c in "0123456789abcdefABCDEF" for c in payment_id)
-    if payment_id and not (len(payment_id) == PAYMENT_ID_DIGITS and is_hex):
-        text = _("A payment id is 32 hexadecimal characters.") + " " + _("No money moved.")
-        raise Failure(USAGE, "bad_payment_id", text, money_moved=False)
+    """Payment id and amount, before anything is connected. Raises Failure.
+
+    An empty id is no id that was left out: a script whose variable is empty would pay anew at each retry.
+    """
+    if options.payment_id is not None:
+        is_hex = all(c in "0123456789abcdefABCDEF" for c in options.payment_id)
+        if not (len(options.payment_id) == PAYMENT_ID_DIGITS and is_hex):
+            text = _("A payment id is 32 hexadecimal characters.") + " " + _("No money moved.")
+            raise Failure(USAGE, "bad_payment_id", text, money_moved=False)
     if getattr(options, "amount", None) is not None:
         _amount(options, "CNY")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from desktop_client import cli_documents as documents
 from desktop_client.cli_base import DONE, REFUSED, UNKNOWN, Failure, Result
+from desktop_client.config import parse_member_id
 from desktop_client.history import History
 from desktop_client.i18n import _
 from desktop_client.outbox import Order, Outbox
@@ -43,7 +44,7 @@ class Stake:
     @classmethod
     def of(cls, options: argparse.Namespace) -> Stake:
         """What the arguments say; an id that is none is refused later, in words."""
-        text = getattr(options, "payment_id", "")
+        text = getattr(options, "payment_id", None) or ""
         try:
             payment_id = bytes.fromhex(text) if len(text) == PAYMENT_ID_DIGITS else b""
         except ValueError:
@@ -80,8 +81,9 @@ class Known:
 def known_here(options: argparse.Namespace, profile: Profile, stake: Stake) -> Known:
     """Reads what this member's devices on this profile have stored, of any server."""
     known = Known()
-    member = options.member or profile.last_member
-    if not member.isdigit():
+    try:
+        member = parse_member_id(options.member or profile.last_member)
+    except ValueError:
         return known
     for file in sorted(profile.folder.glob(f"*-{member}/{FILE_NAME}")):
         try:

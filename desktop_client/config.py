@@ -9,6 +9,7 @@ from im_protocol import limits
 CLIENT_NAME = "BillBuddy 0.1.0"
 INBOX_ITEMS_MAX = 2_000  # network → user interface; a slower interface stops the reading, not the memory
 OUT_BYTES_MAX = 4 * 1024 * 1024  # user interface → network; over it a request is refused at once
+MEMBER_DIGITS_MAX = 18  # the most that always fit the wire's and the store's integers
 DRAIN_ITEMS_MAX = 200  # handled in one turn of the user interface, so that it keeps drawing
 
 
@@ -75,6 +76,6 @@ def parse_address(text: str) -> Address:
 def parse_member_id(text: str) -> int:
     """A member id in ASCII digits, 10001 or higher. Raises ValueError."""
     text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) >= limits.MEMBER_ID_MIN):
+    if not (text.isascii() and text.isdigit() and len(text) <= MEMBER_DIGITS_MAX and int(text) >= limits.MEMBER_ID_MIN):
         raise ValueError(f"{text!r} is not a member id")
     return int(text)

@@ -13,7 +13,7 @@ from desktop_client.events import Noticed
 from desktop_client.i18n import _
 from desktop_client.profile import KnownServer
 from desktop_client.transport import KEY_CHANGED, Down, Target, Up
-from desktop_client.wording import invite_problem, problem
+from desktop_client.wording import invite_problem, member_id_problem, problem
 from im_protocol import codes
 from im_protocol.invite import SCHEME, InviteError, parse_invite
 from im_protocol.limits import PASSWORD_CHARS_MAX
@@ -73,7 +73,7 @@ class SignInFlow:
         try:
             member_id = parse_member_id(member_text)
         except ValueError:
-            done(Problem("bad_member_id", _("A member number is digits only, 10001 or higher."), "member_id"))
+            done(Problem("bad_member_id", member_id_problem(), "member_id"))
             return
         if not 0 < len(password) <= PASSWORD_CHARS_MAX:
             done(Problem("bad_password", _("Type your password."), "password"))

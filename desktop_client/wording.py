@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from desktop_client.config import MEMBER_DIGITS_MAX
 from desktop_client.i18n import _, language, ngettext
 from desktop_client.mending import NO_STORE
 from desktop_client.outcomes import NEVER_ARRIVED, REUSED
@@ -106,6 +107,12 @@ def trying_again(code: str, seconds: float) -> str:
 def pin_change_unknown() -> str:
     """For a change of the payment password that was sent, and not answered."""
     return _("Whether the payment password was changed is not known yet: the next payment shows it.")
+
+
+def member_id_problem() -> str:
+    """For text that is no member number."""
+    text = _("A member number is digits only: 10001 or higher, at most {n} digits.")
+    return text.format(n=MEMBER_DIGITS_MAX)
 
 
 def invite_problem() -> str:

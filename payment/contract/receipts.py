@@ -112,13 +112,16 @@ def write_receipt_file(path: Path, signed: SignedReceipt, root_public_key: bytes
 
 
 def read_receipt_file(path: Path) -> tuple[SignedReceipt, bytes]:
-    """Reads a file that `write_receipt_file` wrote. Raises ReceiptError, or OSError when it cannot be read."""
+    """Reads a file that `write_receipt_file` wrote. Raises ReceiptError, or OSError when it cannot be read.
+
+    A byte order mark and another system's line ends, which editors and mail add, say nothing and are left out.
+    """
     with path.open("rb") as file:
         raw = file.read(FILE_BYTES_MAX + 1)
     if len(raw) > FILE_BYTES_MAX:
         raise ReceiptError("this is not a receipt file: it is too large")
     try:
-        return parse_receipt_file(raw.decode())
+        return parse_receipt_file(raw.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError:
         raise ReceiptError("this is not a receipt file: it is not text") from None
 
