@@ -31,12 +31,14 @@ class Stream(VirtualList):
         self._on_form = on_form
         self._entries: list[Entry] = []
         self._forms: dict[str, form.FormState] = {}
+        self._wants_focus = ""  # the key of a form
         self.selecting = Selecting(self.canvas, ui, self.selectable)
         self.selecting.text_of = lambda index: text_of(self._entries[index])
         self.selecting.on_edge = lambda direction: self.scroll(direction * ui.px(EDGE_STEP))
         self.selecting.more = self._more
         for key, step in (("Up", -56), ("Down", 56), ("Prior", -300), ("Next", 300)):
             self.canvas.bind(f"<{key}>", partial(self._on_arrow, ui.px(step)))
+        self.canvas.bind("<FocusIn>", lambda _e: self._give_focus(), add=True)
         self.canvas.bind("<End>", lambda _e: self.scroll_to_end())
 
     def _on_arrow(self, pixels: int, _event: tkinter.Event[Any]) -> str:
@@ -128,7 +130,22 @@ class Stream(VirtualList):
         for _turn in range(2):  # the first one learns how high the entries on the way are
             self.see(index)
         self._at_end = self._at_end or index == len(self._entries) - 1
-        if isinstance(self._entries[index], FormCard) and focus_path(self) in ("", str(self.canvas)):
+        if isinstance(self._entries[index], FormCard):
+            self._wants_focus = key
+            self._give_focus()
+
+    def render(self) -> None:
+        super().render()
+        self._give_focus()
+
+    def _give_focus(self) -> None:
+        """The form that came into view gets the focus as soon as it is drawn and the window has it."""
+        index = self._index(self._wants_focus) if self._wants_focus else -1
+        focus, top = focus_path(self), str(self.winfo_toplevel())
+        if index not in self._drawn or (focus and not focus.startswith(top)):
+            return
+        self._wants_focus = ""
+        if focus in ("", top, str(self.canvas)):
             self.focus_entry(index)
 
     def replace(self, key: str, entry: Entry) -> bool:

@@ -123,3 +123,14 @@ def test_a_thousand_bills_are_shown_at_once_and_each_can_be_reached(desk: Desk) 
     for number in (0, 500, 999):
         hand.window.see(cards.bill_key(number))
         assert hand.shows(f"Bill {number} ")
+
+
+def test_a_form_that_is_there_before_its_window_was_drawn_has_the_focus_when_it_is(desk: Desk) -> None:
+    window = ConversationWindow(desk.ui, 101, "biller", desk.windows._own_face())
+    stream = BillStream(window)
+    stream.begin([])
+    stream.put(cards.number_form("", None))
+    window.see(cards.CHANGE_NUMBER)
+    hand = desk.hold(window)
+    hand.type_text("8820")
+    assert window.find("customer_number").get() == "8820"
