@@ -1,6 +1,6 @@
 """Measure the figures of the README on this machine.
 
-    python3 build_scripts/bench.py routing | idle | ledger | payments | hostile [--json]
+    python3 build_scripts/bench.py routing | idle | ledger | payments | hostile | returning [--json]
 
 Each benchmark starts a real server over TLS on loopback (ledger: the payment ledger on a file), takes the median of
 several runs and counts the CPU-seconds of the server processes from the operating system's accounting.
@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from build_scripts import common
 
-BENCHMARKS = ("routing", "idle", "ledger", "payments", "hostile")
+BENCHMARKS = ("routing", "idle", "ledger", "payments", "hostile", "returning")
 
 
 def processor() -> str:

@@ -60,9 +60,7 @@ class Server:
         payment_argv: Sequence[str] | None = None,
     ) -> None:
         self.folder = folder
-        self.on_disk_failed: Callable[[], None] = lambda: (
-            None
-        )  # told once, by the writer thread: the server has to end
+        self.on_disk_failed: Callable[[], None] = lambda: None  # told once, by the writer thread: the server has to end
         self.settings = settings or Settings()
         folder.prepare()
         self._lock_file = _lock(folder)
@@ -123,7 +121,7 @@ class Server:
             heartbeat=Heartbeat(self._payment_busy, self._payment_hung, settings.heartbeat_seconds),
             writer=writer,
             workers=Workers("worker", settings.workers, settings.work_queue_max, self._database.close),
-            password_workers=Workers("password", 2, settings.password_queue_max, self._database.close, nice=10),
+            password_workers=Workers("password", 2, settings.password_queue_max, self._database.close, nice=5),
             quick_workers=Workers("quick", 1, settings.password_queue_max, self._database.close),
             passwords=PasswordChecker(),
             known_devices=known_devices,

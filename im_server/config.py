@@ -16,7 +16,9 @@ class Settings:
     connections_max: int = 16_000
     connections_per_address_unsigned_max: int = 1_500  # a whole house behind one router that comes back at once
     connections_per_address_burst: int = 1_500  # new connections of one address at once, and ...
-    connections_per_address_per_second: float = 150.0  # ... in the long run; more are closed unseen
+    connections_per_address_per_second: float = (
+        100.0  # ... in the long run, of those that do not sign in; more are closed
+    )
     sign_in_seconds_max: float = limits.SIGN_IN_SECONDS_MAX
     silence_seconds_max: float = limits.SILENCE_SECONDS_MAX
     packet_seconds_max: float = 30.0  # from a packet's first byte to its last: 64 KiB at 2 KiB a second

@@ -28,6 +28,8 @@ from im_server.poller import READ, WRITE, new_poller
 
 log = logging.getLogger(__name__)
 
+UNREAD_BYTES = 262_144  # who does not read answers is not read: only what others send goes on to fill the out-queue
+UNREAD_SECONDS = 0.1
 GO_ON_SECONDS = 0.005  # how often a paused connection is looked at whose pause has passed
 HANDSHAKES_PER_TURN = 4  # each takes up to a millisecond
 
@@ -178,8 +180,9 @@ class IoThread(threading.Thread):
 
     def _resume(self, conn: Connection) -> None:
         if conn.paused and conn.phase is Phase.OPEN:
-            if self.now < conn.paused_until or not self.callbacks.may_go_on(conn):
-                left = max(GO_ON_SECONDS, conn.paused_until - self.now)
+            if self.now < conn.paused_until or conn.out_bytes > UNREAD_BYTES or not self.callbacks.may_go_on(conn):
+                soonest = UNREAD_SECONDS if conn.out_bytes > UNREAD_BYTES else GO_ON_SECONDS
+                left = max(soonest, conn.paused_until - self.now)
                 self.call_later(left, lambda: self._resume(conn))
                 return
             conn.paused = False
@@ -335,6 +338,8 @@ class IoThread(threading.Thread):
         conn.unsent = data[at:] if at < size else b""
         conn.out_bytes = size - at
         self.want_write(conn, at < size)
+        if conn.out_bytes > UNREAD_BYTES and conn.kind is Kind.CLIENT:
+            self.pause(conn, GO_ON_SECONDS)
         return self._check_out_queue(conn)
 
     def _check_out_queue(self, conn: Connection) -> bool:
@@ -371,8 +376,7 @@ class IoThread(threading.Thread):
                 if now >= conn.deadline:
                     self._too_late(conn)
             elif conn.kind is Kind.CLIENT and (
-                (conn.heard_at < silent_since and not conn.paused)
-                or (conn.partial_since and conn.partial_since < unfinished_since)
+                conn.heard_at < silent_since or (conn.partial_since and conn.partial_since < unfinished_since)
             ):
                 self._too_late(conn)
         self.callbacks.tick(self, now)

@@ -70,7 +70,7 @@ class Listener:
         self._total = 0
         self._unsigned: Counter[str] = Counter()
         self._rate = Rate(settings.connections_per_address_burst, settings.connections_per_address_per_second)
-        self._opened: OrderedDict[str, Bucket] = OrderedDict()  # by address; used by the first I/O thread alone
+        self._opened: OrderedDict[str, Bucket] = OrderedDict()  # by address; added to by the first I/O thread alone
         self._logged_at = -_LOG_SECONDS
 
     def watch(self, sock: socket.socket, kind: Kind, table: dict[int, Entry]) -> None:
@@ -85,8 +85,12 @@ class Listener:
         done.wait(2)
 
     def signed_in(self, address: str) -> None:
+        """A connection turned out to be a member's: it counts neither to its address's strangers nor to their rate."""
         with self._lock:
             self._forget(address)
+        bucket = self._opened.get(address)
+        if bucket is not None:
+            bucket.give_back(1.0)
 
     def closed(self, conn: Connection) -> None:
         """A client connection is gone."""

@@ -104,6 +104,7 @@ def drain(io: IoThread, conn: Connection) -> None:
 def write(io: IoThread, conn: Connection) -> None:
     """The peer takes bytes again."""
     conn.wants_write = False
+    conn.heard_at = io.now  # a slow reader is there
     io.flush(conn)
     io.watch(conn)
 

@@ -81,6 +81,10 @@ class Bucket:
         self.tokens = tokens - cost
         return 0.0
 
+    def give_back(self, cost: float) -> None:
+        """What was taken turned out to cost nothing."""
+        self.tokens += cost
+
     def owe(self, now: float) -> float:
         """Take a token in any case; the seconds until none is owed any more."""
         wait = self.take(now)
@@ -128,7 +132,7 @@ class MemberQuota:
             return wait
         wait = self.stored.take(now, STORED_ROW_BYTES + body_bytes)
         if wait:
-            self.chat.tokens += cost
+            self.chat.give_back(cost)
         return wait
 
 

@@ -17,7 +17,7 @@ _PRAGMAS = {
     "journal_mode": "wal",
     "synchronous": "full",  # an acknowledged message survives a power cut
     "foreign_keys": 1,
-    "cache_size": -32_768,  # KiB
+    "cache_size": -4_096,  # KiB; the threads that read find the pages in the system's cache
     "wal_autocheckpoint": 4_000,  # pages: fewer, longer checkpoints cost less than SQLite's 1,000
 }
 

@@ -20,6 +20,8 @@ from im_server.store.mailbox import Mailboxes, Post, Stored
 
 log = logging.getLogger(__name__)
 
+CACHE_KIB = 32_768  # the indexes' scattered pages: a miss costs a copy from the system's cache
+SHRINK_SECONDS = 30.0  # so often the cache begins anew, so that one busy minute does not hold it for ever
 FACTS_PER_COMMIT_MAX = 256  # about 10 ms: messages must not wait behind a thousand people who left at once
 LIGHT_WAITING_MAX = 32  # unanswered messages of one connection; who has more waits in the lane for the heavy
 HEAVY_PER_COMMIT_MAX = 128  # a few ms: so long the light wait at most for the heavy, however many those are
@@ -114,12 +116,17 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         self._database.connect(reuse_if_open=True)
+        self._database.execute_sql(f"PRAGMA cache_size = {-CACHE_KIB}")
+        shrink_at = time.monotonic() + SHRINK_SECONDS
         try:
             while True:
                 self._wanted.wait()
                 self._wanted.clear()
                 while self._has_work():
                     self._commit_once()
+                    if time.monotonic() >= shrink_at:
+                        shrink_at = time.monotonic() + SHRINK_SECONDS
+                        self._database.execute_sql("PRAGMA shrink_memory")
                 if self._stopping and not self._has_work():
                     return
         finally:

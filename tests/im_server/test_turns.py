@@ -311,3 +311,20 @@ def test_sequence_of_a_message_sent_while_paused_is_kept(lab: Lab) -> None:
     be_read_slowly(server, alice)
     ask = alice.send(Type.CHAT_SEND, ChatSend(os.urandom(16), "late, but there"), receiver=B)
     assert alice.answer_to(ask).type == Type.CHAT_ACCEPTED
+
+
+def test_peer_that_does_not_read_its_answers_is_not_read_and_fills_no_memory(lab: Lab) -> None:
+    server = lab.server(out_bytes_max=16 * 1024 * 1024)
+    alice, bob = lab.client(server, A), lab.client(server, B)
+    fill_out_queue(server, alice)
+    (conn,) = server.sessions.online[A]
+    owed = conn.out_bytes
+    alice.sock.setblocking(False)
+    with pytest.raises(ssl.SSLWantWriteError):
+        while True:
+            alice.sock.send(encode(Type.PING, request_id=7) * 400)
+    assert bob.chat(A, "goes on").type == Type.CHAT_ACCEPTED
+    assert conn.out_bytes < owed + 100_000
+    alice.sock.setblocking(True)
+    alice.kept.clear()
+    assert alice.wait(lambda f: f.type == Type.CHAT_EVENT)
