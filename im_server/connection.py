@@ -73,6 +73,7 @@ class Connection:
         "sock",
         "strange_packets",
         "table",
+        "unfinished_reads",
         "unsent",
         "wants_write",
     )
@@ -96,6 +97,7 @@ class Connection:
         self.paused = False  # not read for a while, because it sent too fast
         self.mask = 0  # what the poller waits for
         self.paused_until = 0.0
+        self.unfinished_reads = 0  # in a row that completed no packet
         self.partial_since = 0.0  # 0: no packet is incomplete
         self.heard_at = 0.0
         self.deadline = 0.0  # 0: none

@@ -11,12 +11,13 @@ from im_protocol.codec import Frame, is_known_type
 from im_protocol.errors import RemoteProtocolError
 from im_protocol.packets import UNANSWERED, AdminCommand, Type
 from im_protocol.states import TRANSITIONS, State
+from im_server.callbacks import Callbacks
 from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
 from im_server.directory import Directory
 from im_server.errors import Busy
 from im_server.heartbeat import Heartbeat
-from im_server.io_thread import Callbacks, IoThread
+from im_server.io_thread import IoThread
 from im_server.known_devices import KnownDevices
 from im_server.passwords import PasswordChecker
 from im_server.presence import PresenceHub

@@ -19,10 +19,11 @@ from collections.abc import Callable
 from typing import Any
 
 from im_protocol import codes
-from im_protocol.codec import Frame
 from im_protocol.errors import RemoteProtocolError
+from im_server.callbacks import Callbacks
 from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
+from im_server.newcomers import Newcomers
 from im_server.phases import LINGER_SECONDS, NOT_READY, PHASES, begin_to_linger, handshake, mask_of, read
 from im_server.poller import READ, WRITE, new_poller
 
@@ -31,31 +32,8 @@ log = logging.getLogger(__name__)
 UNREAD_BYTES = 262_144  # who does not read answers is not read: only what others send goes on to fill the out-queue
 UNREAD_SECONDS = 0.1
 GO_ON_SECONDS = 0.005  # how often a paused connection is looked at whose pause has passed
-HANDSHAKES_PER_TURN = 4  # each takes up to a millisecond
-
-
-class Callbacks:
-    """What the loop asks of the server; all are called on the I/O thread."""
-
-    def frames(self, conn: Connection, frames: list[Frame]) -> None:
-        """Whole packets came in."""
-        raise NotImplementedError
-
-    def closed(self, conn: Connection, reason: str) -> None:
-        """The connection is gone; its resources are free."""
-        raise NotImplementedError
-
-    def may_go_on(self, conn: Connection) -> bool:
-        """Whether a connection may be read again whose pause has passed."""
-        return True
-
-    def turn_done(self, io: IoThread) -> None:
-        """All events of one turn are handled: hand over what was collected."""
-        raise NotImplementedError
-
-    def tick(self, io: IoThread, now: float) -> None:
-        """Called about every `tick_seconds`."""
-        raise NotImplementedError
+UNFINISHED_READS_MAX = 200  # reads in a row that complete no packet: from here on somebody trickles
+TRICKLE_SECONDS = 0.05
 
 
 class IoThread(threading.Thread):
@@ -75,7 +53,7 @@ class IoThread(threading.Thread):
         self._sources: dict[int, Callable[[], None]] = {}
         self._inbox: deque[tuple[Connection | None, Any]] = deque()
         self._dirty: list[Connection] = []
-        self._handshakes: dict[int, Connection] = {}
+        self._newcomers = Newcomers(self.now)
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()  # timers of one moment keep their order
         self._stopping = False
@@ -153,7 +131,7 @@ class IoThread(threading.Thread):
             return
         conn.phase = Phase.CLOSED
         self.connections.pop(conn.fd, None)
-        self._handshakes.pop(conn.fd, None)
+        self._newcomers.remove(conn)
         with contextlib.suppress(OSError, KeyError):
             self._poller.remove(conn.fd)
         with contextlib.suppress(OSError):
@@ -212,7 +190,7 @@ class IoThread(threading.Thread):
                 continue
             phase = conn.phase
             if not phase:  # a handshake's turn comes after those who are signed in
-                self._handshakes[fd] = conn
+                self._queue_handshake(conn)
                 continue
             row = PHASES[phase]
             if mask & WRITE:
@@ -224,7 +202,7 @@ class IoThread(threading.Thread):
         self._call_timers(now)
         self.callbacks.turn_done(self)
         self._flush_dirty()
-        if self._handshakes:
+        if self._newcomers:
             self._shake_hands()
         if now >= self._next_tick:
             self._next_tick = now + self.tick_seconds
@@ -232,6 +210,8 @@ class IoThread(threading.Thread):
 
     def _wait_seconds(self) -> float:
         until = min(self._next_tick, self._timers[0][0]) if self._timers else self._next_tick
+        if self._newcomers:
+            until = min(until, self._newcomers.due)
         return max(0.0, min(until - time.monotonic(), self.tick_seconds))
 
     def _flush_dirty(self) -> None:
@@ -241,13 +221,20 @@ class IoThread(threading.Thread):
                 self.flush(conn)
 
     def _shake_hands(self) -> None:
-        """A few handshakes a turn, in order of their coming: a crowd of newcomers must not keep those waiting who are
-        signed in. The rest is still readable in the next turn."""
-        for fd in list(itertools.islice(self._handshakes, HANDSHAKES_PER_TURN)):
-            conn = self._handshakes.pop(fd)
-            if conn.phase is Phase.HANDSHAKE:
-                handshake(self, conn)
+        for conn in self._newcomers.take(self.now):
+            conn.paused = False
+            handshake(self, conn)
+            self.watch(conn)
         self._flush_dirty()
+
+    def _queue_handshake(self, conn: Connection) -> None:
+        """Its next step has its turn later; until then it does not wake the loop."""
+        if conn.paused:  # not asked for: an error or a hang-up
+            self.close(conn, "closed by the peer")
+            return
+        conn.paused = True
+        self.watch(conn)
+        self._newcomers.add(conn)
 
     def _call_timers(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:
@@ -280,6 +267,10 @@ class IoThread(threading.Thread):
         reader = conn.reader
         try:
             frames = reader.receive_data(data)
+            if frames:
+                conn.unfinished_reads = 0
+            else:
+                self.unfinished(conn)
             if frames or not conn.partial_since:
                 conn.partial_since = self.now if reader.has_partial else 0.0
             if frames:
@@ -306,6 +297,12 @@ class IoThread(threading.Thread):
         if not conn.dirty:
             conn.dirty = True
             self._dirty.append(conn)
+
+    def unfinished(self, conn: Connection) -> None:
+        """A read that completed no packet. Who trickles is read more slowly."""
+        conn.unfinished_reads += 1
+        if conn.unfinished_reads > UNFINISHED_READS_MAX:
+            self.pause(conn, TRICKLE_SECONDS)
 
     def flush(self, conn: Connection) -> None:
         """One send of everything that waits; what the peer does not take yet stays, within the limit."""

@@ -24,7 +24,7 @@ from im_server.quotas import Bucket, Rate
 log = logging.getLogger(__name__)
 
 LINK_BODY_BYTES_MAX = 1_048_576  # the list of billers may be long; the link's peer is our own process
-_ACCEPTS_PER_TURN = 16  # each makes a TLS object: a crowd at the door must not keep those inside waiting
+_ACCEPTS_PER_TURN = 4  # each makes a TLS object: a crowd at the door must not keep those inside waiting
 _PAUSE_SECONDS = 0.25  # without descriptors nothing can be accepted: look again then, not at once
 _LOG_SECONDS = 10.0
 _ADDRESSES_MAX = 20_000

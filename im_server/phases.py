@@ -37,6 +37,8 @@ class Row(NamedTuple):
 def mask_of(conn: Connection) -> int:
     """The readiness to wait for now."""
     reads = PHASES[conn.phase].reads and not conn.paused
+    if conn.phase is Phase.HANDSHAKE and conn.paused:
+        return 0
     if conn.phase is Phase.HANDSHAKE:
         return WRITE if conn.wants_write else READ  # never both: what TLS does not want now would wake us in vain
     return (READ if reads else 0) | (WRITE if conn.wants_write else 0)
@@ -75,6 +77,7 @@ def read(io: IoThread, conn: Connection) -> None:
     try:
         data = conn.recv(READ_BYTES)
     except NOT_READY:
+        io.unfinished(conn)
         return
     except (OSError, ValueError) as error:
         io.close(conn, f"read failed: {type(error).__name__}")

@@ -34,8 +34,9 @@ class Quotas:
     chat: Rate = Rate(2_400, 600)  # messages of up to 4 KiB; 200 benchmark members send 300 a second each
     stored_bytes: Rate = Rate(64 * 2**20, 64 * 2**20 / _DAY_SECONDS)  # 64 MiB a day: 200,000 short messages
     presence: Rate = Rate(120, 2)  # each is told to everybody
-    roster: Rate = Rate(600, 60)  # pages: 16 devices that read a roster of 2,500 at once
-    sync: Rate = Rate(400, 40)  # pages of up to 500 entries
+    roster: Rate = Rate(400, 15)  # pages: three devices that read a roster of 10,000 at once
+    sync: Rate = Rate(400, 40)  # pages, and ...
+    reading_seconds: Rate = Rate(0.5, 0.04)  # ... the time that reading them takes: 30,000 entries at once
     acknowledged: Rate = Rate(20_000, 5_000)  # CHAT_ACK: as many as messages can arrive
     order: Rate = Rate(300, 100)  # sealed requests, a few for each look at a biller
     keys: Rate = Rate(120, 2)  # KEY_CONFIG_REQUEST: one for each sign-in, one when a key went stale
@@ -81,6 +82,11 @@ class Bucket:
         self.tokens = tokens - cost
         return 0.0
 
+    def charge(self, cost: float, now: float) -> None:
+        """Something cost so much: that may be more than there is, and is owed then."""
+        self.take(now, 0.0)
+        self.tokens -= cost
+
     def give_back(self, cost: float) -> None:
         """What was taken turned out to cost nothing."""
         self.tokens += cost
@@ -119,10 +125,16 @@ class MemberQuota:
             self.reading += 1
             return True
 
-    def page_read(self) -> None:
-        """A page is read, and about to be sent."""
+    def page_read(self, seconds: float, now: float) -> None:
+        """A page is read, and about to be sent; it took a thread so long."""
         with _reading_lock:
             self.reading -= 1
+            self.bucket("reading_seconds", now).charge(seconds, now)
+
+    def reading_wait(self, now: float) -> float:
+        """The seconds until the next page may be read: until what the last ones took is paid off."""
+        with _reading_lock:
+            return self.bucket("reading_seconds", now).take(now, 0.0)
 
     def message(self, now: float, body_bytes: int) -> float:
         """A chat message is about to be stored: 0.0, or the seconds until the member may send it."""

@@ -4,8 +4,8 @@ A try is counted before its password is checked and given back when it was right
 guesses than one after another. Which counts stand in its way depends on what is known of the one who tries:
 
 - a device that signed in for this member before has a count of its own, which nobody else can raise;
-- a member at an address where that member signed in before: the count of this member at this address;
-- anybody else: that count too, and the address's own, over all members, so that one address cannot try many.
+- anybody else: the count of this member at this address, and the address's own, over all members, so that one address
+  cannot try many. Members who signed in there before have an address's count to themselves.
 """
 
 from __future__ import annotations
@@ -114,10 +114,12 @@ class Throttle:
             self._addresses[address] = (max(0.0, debt - 1.0), at)
 
     def _address_key(self, attempt: Try, counted: int | None = None) -> _Key | None:
-        """The address's count: one for first tries, one for tries after failures, so that who hammers at a few members
-        does not use up what the others need to come in at all."""
-        if attempt.device or (attempt.member_id, attempt.address) in self._known:
+        """The address's count: one for members who are known there, one for first tries of others, one for their tries
+        after failures, so that who hammers at a few members does not use up what others need to come in at all."""
+        if attempt.device:
             return None
+        if (attempt.member_id, attempt.address) in self._known:
+            return 2, attempt.address
         before = self._failures.get(_own_key(attempt), (0, 0.0))[0] if counted is None else counted - 1
         return (1 if before else 0), attempt.address
 

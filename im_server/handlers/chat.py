@@ -15,7 +15,7 @@ from im_server.errors import Busy
 from im_server.quotas import retry_ms
 from im_server.send_order import EARLIER_FIRST, IN_ORDER_AGAIN_MS, hold_back
 from im_server.store.mailbox import Post
-from im_server.store.writer import LIGHT_WAITING_MAX
+from im_server.store.writer import LIGHT_WAITING_MAX, LONG_BYTES
 
 _new_tuple = tuple.__new__  # half the cost of the class's own constructor
 _NOTHING_APPENDED = 0x92  # an array of the two fields, as nearly every client writes it
@@ -33,7 +33,7 @@ def chat_send(core: Core, conn: Connection, frame: Frame) -> None:
     waiting = place - conn.chats_answered - conn.chats_refused
     if waiting > 1:
         conn.pipelines = True
-        if waiting > LIGHT_WAITING_MAX:
+        if waiting > LIGHT_WAITING_MAX or (waiting > 2 and len(body) > LONG_BYTES):
             conn.is_heavy = True
             conn.io.pause(conn, _PAUSE_SECONDS)
     else:

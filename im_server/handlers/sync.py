@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from im_protocol import codes
 from im_protocol.codec import Frame, decode_request
@@ -20,22 +21,27 @@ def sync(core: Core, conn: Connection, frame: Frame) -> None:
     request = decode_request(frame, SyncRequest)
     quota = conn.quota
     assert quota is not None  # signed in
+    if wait := quota.reading_wait(conn.io.now):
+        raise Busy("You read more than this server reads for one member; wait a moment.", wait)
     if not quota.begin_page(core.settings.pages_per_member_max):
         raise Busy("Several pages are being read for you already; wait for them.", 0.2)
     try:
         core.workers.submit(lambda: _read(core, conn, quota, frame.request_id, request))
     except Busy:
-        quota.page_read()
+        quota.page_read(0.0, conn.io.now)
         raise
 
 
 def _read(core: Core, conn: Connection, quota: MemberQuota, request_id: int, request: SyncRequest) -> None:
     """On a worker thread. Whatever is in the mailbox, the request is answered."""
+    began = time.thread_time()
     try:
         try:
             page = _page(core, conn, request) if conn.phase is Phase.OPEN else None
         finally:
-            quota.page_read()  # before the answer, which may bring the next request at once
+            quota.page_read(
+                time.thread_time() - began, time.monotonic()
+            )  # before the answer, which may bring the next request at once
         if page is not None:
             conn.answer(request_id, Type.SYNC_RESULT, page)
         else:

@@ -25,7 +25,9 @@ SHRINK_SECONDS = 30.0  # so often the cache begins anew, so that one busy minute
 FACTS_PER_COMMIT_MAX = 256  # about 10 ms: messages must not wait behind a thousand people who left at once
 LIGHT_WAITING_MAX = 32  # unanswered messages of one connection; who has more waits in the lane for the heavy
 HEAVY_PER_COMMIT_MAX = 128  # a few ms: so long the light wait at most for the heavy, however many those are
+HEAVY_BYTES_PER_COMMIT_MAX = 131_072  # as those of short messages weigh
 HEAVY_WAITING_MAX = 4_096
+LONG_BYTES = 2_048  # a longer message makes its connection a heavy one at two unanswered messages
 WAITING_MESSAGES_MAX = 8_192  # a disk slower than the senders must not fill the memory
 
 FAILED_PAUSE_SECONDS = 0.05
@@ -146,11 +148,16 @@ class Writer(threading.Thread):
 
     def _take_heavy(self) -> list[Post]:
         heavy, posts = self._heavy, list[Post]()
-        while heavy and len(posts) < HEAVY_PER_COMMIT_MAX:
-            posts += heavy.popleft()
-        if len(posts) > HEAVY_PER_COMMIT_MAX:
-            heavy.appendleft(posts[HEAVY_PER_COMMIT_MAX:])
-            del posts[HEAVY_PER_COMMIT_MAX:]
+        size = 0
+        while heavy and len(posts) < HEAVY_PER_COMMIT_MAX and size < HEAVY_BYTES_PER_COMMIT_MAX:
+            batch = heavy.popleft()
+            at = 0
+            while at < len(batch) and len(posts) < HEAVY_PER_COMMIT_MAX and size < HEAVY_BYTES_PER_COMMIT_MAX:
+                posts.append(batch[at])
+                size += len(batch[at].body)
+                at += 1
+            if at < len(batch):
+                heavy.appendleft(batch[at:])
         if posts:
             with self._lock:
                 self._heavy_waiting -= len(posts)

@@ -72,9 +72,7 @@ def test_no_text_of_others_makes_or_changes_a_line_of_any_command(
 ) -> None:
     monkeypatch.setenv("BILLBUDDY_PASSWORD", PASSWORD)
     monkeypatch.setenv("BILLBUDDY_PIN", PIN)
-    plain, marked = (
-        output(peer, tmp_path / str(at), text, capsys, monkeypatch) for at, text in enumerate(("", NASTY))
-    )
+    plain, marked = (output(peer, tmp_path / str(at), text, capsys, monkeypatch) for at, text in enumerate(("", NASTY)))
     lines = marked.splitlines()
     assert len(lines) == plain.count("\n") == marked.count("\n")
     assert all(is_harmless(line) for line in lines)

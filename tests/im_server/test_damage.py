@@ -64,7 +64,7 @@ def test_copy_whose_log_is_of_another_moment_is_refused(
     talk(lab, server, 100)
     early = tmp_path / "early.db"
     shutil.copy(lab.folder.database, early)
-    talk(lab, server, 400)
+    talk(lab, server, 600)
     log = lab.folder.database.with_name("im.db-wal")
     late = tmp_path / "late-wal"
     shutil.copy(log, late)

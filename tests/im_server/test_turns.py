@@ -17,9 +17,10 @@ from im_protocol.connection import FrameReader
 from im_protocol.packets import ChatSend, Hello, Type
 from im_server import phases
 from im_server.app import Server
+from im_server.callbacks import Callbacks
 from im_server.config import Settings
 from im_server.connection import Connection, Kind, Phase
-from im_server.io_thread import Callbacks, IoThread
+from im_server.io_thread import IoThread
 from im_server.poller import SelectorsPoller
 from tests.im_server.conftest import A, B, Lab
 from tests.im_server.wire import WireClient, body_of, tls_socket

@@ -176,9 +176,10 @@ def test_the_types_leave_no_number_and_no_text_without_a_limit() -> None:
     """What decodes can be stored and computed with: 64 bits, signed, are what the database has."""
 
     def walk(kind: inspect.Type, where: str) -> Iterator[str]:
-        if (isinstance(kind, inspect.IntType) and not (
-            kind.ge is not None and kind.le is not None and kind.ge >= -(2**63) and kind.le <= 2**63 - 1
-        )) or (isinstance(kind, inspect.StrType | inspect.BytesType) and kind.max_length is None):
+        if (
+            isinstance(kind, inspect.IntType)
+            and not (kind.ge is not None and kind.le is not None and kind.ge >= -(2**63) and kind.le <= 2**63 - 1)
+        ) or (isinstance(kind, inspect.StrType | inspect.BytesType) and kind.max_length is None):
             yield where
         elif isinstance(kind, inspect.StructType):
             for field in kind.fields:

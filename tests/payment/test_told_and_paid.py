@@ -237,7 +237,6 @@ class Play:
                     assert seal.payment_id in ledger, "told paid, and it was not"
 
 
-
 def hear(seal: Seal, frame: Frame) -> None:
     assert frame.type == Type.SEALED_ANSWER, frame
     answer = seal.context.open(frame.body)
