@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import get_args
 
 from desktop_client.config import Timings
 from desktop_client.events import EventBus, Noticed, SessionReady
@@ -24,7 +25,7 @@ from desktop_client.session import Credentials, Session
 from desktop_client.transport import KEY_CHANGED, Down, Target, Transport, Up
 from desktop_client.untold import Untold
 from im_protocol.codes import PAYMENT_AWAY
-from im_protocol.packets import Refusal, SignedIn
+from im_protocol.packets import Presence, Refusal, SignedIn
 
 NO_ROOT = bytes(32)
 
@@ -38,6 +39,7 @@ class Options:
     server: str = ""
     member_id: str = ""
     watching: bool = True
+    presence: Presence | None = None  # None: as the member chose last on this device
     chat_store: MessageStore | None = None
 
 
@@ -71,6 +73,8 @@ class Client:
     ) -> None:
         """Connects to a server whose keys are known and signs in; `done` is told once."""
 
+        self.session.presence = self._kept_presence(server, member_id)
+
         def on_greeted(up: Up | Down) -> None:
             if isinstance(up, Down):
                 self._seen_pin, self._seen_fingerprint = up.seen_pin, b""
@@ -101,6 +105,15 @@ class Client:
 
         target = Target(server.address, server.pin_bytes, self.options.lang, server.other_addresses)
         self.session.open(target, on_greeted)
+
+    def keep_presence(self) -> None:
+        """The member's choice of presence is still the same after a restart."""
+        if self.member is not None:
+            self.profile.set_setting(_presence_name(self.member.server, self.member.member_id), self.session.presence)
+
+    def _kept_presence(self, server: KnownServer, member_id: int) -> Presence:
+        kept = self.options.presence or self.profile.setting(_presence_name(server, member_id))
+        return next((known for known in get_args(Presence) if known == kept), "online")
 
     def seen_words(self, server: KnownServer) -> tuple[str, ...]:
         """The six words of the keys that `server` showed at the last attempt, where it showed wrong ones.
@@ -165,6 +178,11 @@ class Client:
         if server.payment_root != root.hex():
             self.profile.note_root(server, root)
         return ""
+
+
+def _presence_name(server: KnownServer, member_id: int) -> str:
+    """The name of the setting that keeps a member's choice of presence."""
+    return f"presence.{server.tls_pin[:16]}.{member_id}"
 
 
 class Member:

@@ -36,7 +36,7 @@ from desktop_client.wording import (
 )
 from host.text import one_line
 from im_protocol.limits import TEXT_CHARS_MAX
-from im_protocol.packets import Refusal, SignedIn
+from im_protocol.packets import Presence, Refusal, SignedIn
 from payment.contract.messages import BillsAre, Done, OverviewIs, Prompt
 
 CUSTOMER_CHARS_MAX = 32  # what the payment service takes (SEALING.md)
@@ -82,7 +82,7 @@ def _check_message(options: argparse.Namespace) -> None:
 def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal, stake: Stake) -> Result:
     """Signs in, runs the command, signs out."""
     with device_slot(profile.folder) as device:
-        client = Client(profile, Options(lang=language(), device=device, watching=False, chat_store=LiveMessages()))
+        client = Client(profile, _options(options, device))
         client.bus.subscribe(Noticed, lambda event: terminal.say(event.text))
         client.bus.subscribe(TryingAgain, lambda event: terminal.say(trying_again(event.code, event.seconds)))
         runner = Runner(client, terminal, options, stake)
@@ -91,6 +91,12 @@ def run_online(options: argparse.Namespace, profile: Profile, terminal: Terminal
             return _COMMANDS[options.command_key](runner)
         finally:
             client.close()
+
+
+def _options(options: argparse.Namespace, device: str) -> Options:
+    """Only who listens is there for others; a command that asks something is not presence."""
+    presence: Presence | None = None if options.command_key == "listen" else "offline"
+    return Options(lang=language(), device=device, watching=False, chat_store=LiveMessages(), presence=presence)
 
 
 def _sign_in(runner: Runner, profile: Profile) -> None:

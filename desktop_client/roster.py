@@ -11,7 +11,7 @@ from desktop_client.events import EventBus, RosterChanged, SessionReady
 from desktop_client.session import Session, typed
 from im_protocol import codec
 from im_protocol.codec import Frame
-from im_protocol.packets import Contact, PresenceEvent, PresenceSet, Refusal, Roster, RosterRequest, Type
+from im_protocol.packets import Contact, Presence, PresenceEvent, PresenceSet, Refusal, Roster, RosterRequest, Type
 
 
 @dataclass
@@ -34,6 +34,8 @@ class RosterModel:
         self._bus = bus
         self._loading = False
         self._again = False
+        self.own: PresenceEvent | None = None  # how the server shows this member to others
+        self._waits = False  # a wish of presence that was made before that was known
         self._new: list[ContactGroup] = []
         self._backoff = Backoff(session.timings.repeat_first_seconds, session.timings.repeat_max_seconds)
         self._connection = 0  # counts sign-ins: an answer or a timer of an earlier one does nothing
@@ -53,10 +55,13 @@ class RosterModel:
         found = self._by_id.get(contact_id)
         return found.name if found else str(contact_id)
 
-    def set_presence(self, presence: str, signature: str) -> None:
-        """Tells the server how this member wants to be seen."""
-        body = msgspec.convert([presence, signature], PresenceSet)
-        self._session.post(Type.PRESENCE_SET, body)
+    def set_presence(self, presence: Presence) -> None:
+        """Tells the server how this member wants to be seen, now and after each cut; the signature stays as it is."""
+        self._session.presence = presence
+        if self.own is None:  # the signature is not known yet: it comes with the first word about oneself
+            self._waits = True
+        else:
+            self._session.post(Type.PRESENCE_SET, PresenceSet(presence, self.own.signature))
 
     def load(self) -> None:
         """Fetches all pages; asked again while it runs, it runs once more afterwards."""
@@ -111,6 +116,10 @@ class RosterModel:
 
     def _on_presence(self, frame: Frame) -> None:
         event = codec.decode_body(frame, PresenceEvent)
+        me = self._session.me
+        if me is not None and event.member_id == me.member_id:
+            self._on_own(event)
+            return
         known = self._by_id.get(event.member_id)
         if known is None:
             return
@@ -120,4 +129,14 @@ class RosterModel:
         self._by_id[changed.id] = changed
         for group in self.groups:
             group.contacts = [changed if c.id == changed.id else c for c in group.contacts]
+        self._bus.publish(RosterChanged(event.member_id))
+
+    def _on_own(self, event: PresenceEvent) -> None:
+        """A word about oneself: what one wished, or another device of the member did."""
+        self.own = event
+        if self._waits:
+            self._waits = False
+            self.set_presence(self._session.presence)
+            return
+        self._session.presence = event.presence
         self._bus.publish(RosterChanged(event.member_id))

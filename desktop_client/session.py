@@ -24,7 +24,7 @@ from im_protocol import codec, codes
 from im_protocol.codec import Frame
 from im_protocol.errors import RemoteProtocolError
 from im_protocol.limits import SERVER_ID
-from im_protocol.packets import Body, Flag, Pong, Refusal, SignedIn, SignIn, Type
+from im_protocol.packets import Body, Flag, Pong, Presence, Refusal, SignedIn, SignIn, Type
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Session:
         self.up: Up | None = None
         self.signed_in = False
         self.on_server_time: Callable[[int], None] = lambda server_ms: None  # Unix milliseconds, told now and then
+        self.presence: Presence = "online"  # with which every sign-in is made, the first and those after a cut
         self.on_sooner: Callable[[], None] = lambda: None  # something is due earlier than what was due first
         self._transport = transport
         transport.mode = self._mode
@@ -264,7 +265,7 @@ class Session:
     def _send_sign_in(self) -> None:
         c = self._credentials
         assert c is not None
-        body = SignIn(member_id=c.member_id, password=c.password, device_id=c.device_id, device_name=c.device_name)
+        body = SignIn(c.member_id, c.password, c.device_id, c.device_name, self.presence)
         self.request(Type.SIGN_IN, body, self._on_sign_in)
 
     def _on_sign_in(self, answer: Frame | Refusal) -> None:

@@ -26,7 +26,8 @@ class Sessions:
             while len(kept) >= self._devices_max:
                 replaced.append(kept.pop(0))
             self.online[conn.member_id] = (*kept, conn)
-            self._presence[conn.member_id] = presence
+            if presence != "offline" or not kept:  # a device that is not there for others changes nothing for them
+                self._presence[conn.member_id] = presence
             return replaced
 
     def remove(self, conn: Connection) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import date
+from typing import get_args
 
 from desktop_client.app import Client, Member
 from desktop_client.events import (
@@ -21,7 +22,7 @@ from desktop_client.presenters.cards import due_tone, outcome_line
 from desktop_client.presenters.views import Dot, Me, RosterGroup, RosterRow, RosterView, Tone, Windows
 from desktop_client.wording import clock_time, presence_word, short_day, went_back
 from host.text import one_line
-from im_protocol.packets import Contact
+from im_protocol.packets import Contact, Presence
 from payment.contract.messages import BillerState
 from payment.contract.money import add, with_sign
 
@@ -46,7 +47,7 @@ class RosterPresenter:
         self._member = member
         self._windows = windows
         self._search = ""
-        self._presence: Dot = "online"
+        self._presence: Dot = client.session.presence
         self._signature = ""
         self._redraw: Callable[[], None] | None = None
         self._unread: dict[int, int] = {}
@@ -76,10 +77,12 @@ class RosterPresenter:
 
     def set_presence(self, presence: str) -> None:
         """How the member wants to be seen."""
-        if presence in ("online", "away", "busy", "offline"):
-            self._presence = presence  # type: ignore[assignment]
-            self._member.roster.set_presence(presence, self._signature)
-            self.draw()
+        for known in get_args(Presence):
+            if known == presence:
+                self._presence = known
+                self._member.roster.set_presence(known)
+                self._client.keep_presence()
+                self.draw()
 
     def close(self) -> None:
         if self._redraw is not None:
@@ -104,6 +107,9 @@ class RosterPresenter:
             self._redraw = self._windows.call_later(wait, self.draw)
 
     def _me(self) -> Me:
+        own = self._member.roster.own
+        if own is not None:
+            self._presence, self._signature = self._client.session.presence, own.signature
         overview = self._member.payments.overview
         balance = ""
         if overview is not None and overview.accounts:
@@ -128,12 +134,23 @@ class RosterPresenter:
         wanted = self._search
         if not wanted:
             return tuple(rows)
-        return tuple(r for r in rows if wanted in f"{r.name}\n{r.contact_id}\n{r.detail}".casefold())
+        return tuple(r for r in rows if _holds(self._searched_in(r), wanted))
 
-    def _biller_row(self, contact: Contact) -> RosterRow:
+    def _searched_in(self, row: RosterRow) -> str:
+        """All that is known of a contact: name, number, line, amount, and of a biller place and customer number."""
+        state = self._state_of(row.contact_id)
+        known = [row.name, str(row.contact_id), row.detail, row.trailing]
+        if state is not None:
+            known += [state.place, state.customer_number, with_sign(state.due) if state.due is not None else ""]
+        return "\n".join(known).casefold()
+
+    def _state_of(self, biller_id: int) -> BillerState | None:
         overview = self._member.payments.overview
         states = overview.billers if overview is not None else []
-        state = next((s for s in states if s.biller_id == contact.id), None)
+        return next((s for s in states if s.biller_id == biller_id), None)
+
+    def _biller_row(self, contact: Contact) -> RosterRow:
+        state = self._state_of(contact.id)
         detail, trailing, tone, dot = _biller_words(state)
         untold = self._member.untold.of(contact.id)
         if untold:
@@ -196,6 +213,11 @@ class RosterPresenter:
             "offline": (_("offline"), "danger"),
         }
         self.view.show_connection(*words[event.state])
+
+
+def _holds(known: str, wanted: str) -> bool:
+    """Whether the text is there, blanks counted or not: "¥86.40" is found in "¥ 86.40"."""
+    return wanted in known or "".join(wanted.split()) in "".join(known.split(" "))
 
 
 def _biller_words(state: BillerState | None) -> tuple[str, str, Tone, Dot]:

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -51,6 +52,7 @@ class Peer:
         self.refusing: dict[int, list[packets.Refusal]] = {}  # by type: each is given once, then it is answered
         self.refuse_sign_in = ""
         self.mailboxes: dict[int, list[packets.SyncEntry]] = {LIN: [], WANG: []}
+        self.shown: dict[int, tuple[Any, str]] = {}  # presence and signature, as others see them
         self.stored: dict[bytes, int] = {}
         self._live: dict[int, list[_Connection]] = {}
         self._lock = threading.Lock()
@@ -213,7 +215,17 @@ class _Connection:
             self.peer._live.setdefault(self.member_id, []).append(self)
         last = len(self.peer.mailboxes[self.member_id])
         signed_in = packets.SignedIn(self.member_id, "Lin Yue 林悦", last, self.peer.subsystem.now_ms())
-        return self.reply(frame, Type.SIGNED_IN, signed_in)
+        self.peer.shown[self.member_id] = (body.presence, self.peer.shown.get(self.member_id, ("", ""))[1])
+        return self.reply(frame, Type.SIGNED_IN, signed_in) + self.own_presence()
+
+    def own_presence(self) -> bytes:
+        event = packets.PresenceEvent(self.member_id, *self.peer.shown[self.member_id])
+        return codec.encode(Type.PRESENCE_EVENT, event, sender_id=self.member_id, flags=Flag.PUSH)
+
+    def on_presence_set(self, frame: Frame) -> bytes:
+        body = codec.decode_body(frame, packets.PresenceSet)
+        self.peer.shown[self.member_id] = (body.presence, body.signature)
+        return self.own_presence()
 
     def on_sign_out(self, frame: Frame) -> bytes:
         raise _Hangup

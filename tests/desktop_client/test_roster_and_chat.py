@@ -90,6 +90,48 @@ def test_a_message_in_an_open_chat_is_unread_until_it_is_seen(person: Person, pe
     assert chat.last("show_unread") == (0,)
 
 
+@pytest.mark.parametrize("presence", ["busy", "away", "offline", "online"])
+def test_a_choice_of_presence_keeps_the_signature_and_outlives_cuts_and_restarts(
+    person: Person, peer: Peer, presence: str
+) -> None:
+    peer.shown[LIN] = ("online", "back at nine")
+    roster = person.signed_in()
+    person.until(lambda: roster.last("show_me")[0].signature == "back at nine")
+    roster.on_set_presence(presence)
+    person.until(lambda: peer.shown[LIN] == (presence, "back at nine"))
+    me = roster.last("show_me")[0]
+    assert (me.presence, me.signature) == (presence, "back at nine")
+    peer.stop()
+    person.until(lambda: roster.last("show_connection")[1] != "good")
+    peer.shown[LIN] = ("gone", "back at nine")
+    peer.start()
+    person.until(lambda: peer.shown[LIN][0] == presence)
+    person.app.sign_out()
+    peer.shown[LIN] = ("gone", "back at nine")
+    roster = person.signed_in()
+    assert peer.shown[LIN] == (presence, "back at nine")
+    assert roster.last("show_me")[0].presence == presence
+
+
+def test_a_choice_before_the_signature_is_known_does_not_erase_it(person: Person, peer: Peer) -> None:
+    peer.shown[LIN] = ("online", "back at nine")
+    roster = person.signed_in()
+    assert person.app.client.member is not None
+    person.app.client.member.roster.own = None
+    roster.on_set_presence("busy")
+    own = packets.PresenceEvent(LIN, "online", "back at nine")
+    peer.push(LIN, codec.encode(Type.PRESENCE_EVENT, own, flags=Flag.PUSH))
+    person.until(lambda: peer.shown[LIN] == ("busy", "back at nine"))
+
+
+@pytest.mark.parametrize("text", ["86", "86.4", "¥86.40", "¥ 86.40", "room 402", "8820", "electri", "电费"])
+def test_a_bill_is_found_by_amount_place_number_and_name(person: Person, text: str) -> None:
+    roster = person.signed_in()
+    roster.on_search(text)
+    groups = roster.last("show_groups")[0]
+    assert [r.name for g in groups for r in g.rows] == ["Electricity 电费"]
+
+
 # ---- chat ------------------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,18 @@ def test_presence_of_others_changes_live(lab: Lab) -> None:
     assert (contact.signature, contact.last_seen_ms > 0) == ("at lunch", True)
 
 
+def test_a_device_that_only_asks_leaves_the_presence_of_the_others(lab: Lab) -> None:
+    server = lab.server()
+    alice = lab.client(server, A)
+    desk = lab.client(server, B, presence="busy")
+    assert next_presence(alice, B)[0] == "busy"
+    asking = lab.client(server, B, presence="offline")
+    assert next_presence(alice, B)[0] == "busy"
+    asking.close()
+    desk.close()
+    assert next_presence(alice, B)[0] == "offline"
+
+
 def test_member_with_two_devices_is_offline_only_when_both_are_gone(lab: Lab) -> None:
     server = lab.server()
     alice = lab.client(server, A)
