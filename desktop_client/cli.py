@@ -52,12 +52,15 @@ class _Run:
             return self._decided(self._way_out(stopped))
 
     def _result(self) -> Result:
+        import logging
+
         from desktop_client import cli_commands, cli_offline
         from desktop_client.cli_printer import Printer
         from desktop_client.dumps import no_core_dumps
 
         options = self._options
         no_core_dumps()
+        logging.getLogger().addHandler(logging.NullHandler())  # what is printed is said by commands, not by modules
         self._speak()
         profile = self._profile()
         cli_commands.check_before_connecting(options)

@@ -139,6 +139,6 @@ def _rows(copy: Path, table: str, which: str, columns: list[str]) -> Iterator[tu
                 yield from damaged.execute(sql)
                 if order == "ASC":
                     return
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:  # a damaged text is no text any more
             log.info("the damaged database could not be read further: %s", error)
             yield None

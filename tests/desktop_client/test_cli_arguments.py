@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +127,17 @@ def test_any_file_is_a_receipt_or_a_sentence(tmp_path: Path, raw: bytes) -> None
     file.write_bytes(raw)
     with pytest.raises(ReceiptError, match="receipt"):
         read_receipt_file(file)
+
+
+def test_what_modules_log_is_not_printed(tmp_path: Path) -> None:
+    script = (
+        "import logging\nfrom desktop_client import cli\n"
+        f"cli.main(['--profile', {str(tmp_path)!r}, '--lang', 'en', 'whoami'])\n"
+        "logging.getLogger('desktop_client').error('boom\\nA: Paid')\n"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=root, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("", "billbuddy-cli: Say who you are: --as MEMBER_ID\n")

@@ -245,3 +245,16 @@ def test_each_sign_in_brings_the_servers_time(client: Client, payments: Payments
     wait_until(lambda: not client.session.signed_in, lambda: turn(client))
     peer.start()
     wait_until(lambda: abs(payments.sealer.clock_offset_ms) < 60_000, lambda: turn(client))
+
+
+def test_order_is_stored_once_before_it_is_sent(
+    client: Client, payments: Payments, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each storing waits for the disk, so there is one: with the time that the seal bears."""
+    wait_until(lambda: payments.overview, lambda: turn(client))
+    put, stored = payments.outbox.put, []
+    monkeypatch.setattr(payments.outbox, "put", lambda order: (stored.append(order), put(order)))
+    order = order_of(payments)
+    payments.pay(order, order.account, PIN, lambda outcome: None)
+    assert [row.payment_id for row in stored] == [order.payment_id]
+    assert payments.outbox.get(order.payment_id) == stored[0]
