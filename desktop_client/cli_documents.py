@@ -7,7 +7,7 @@ from typing import Any
 
 from desktop_client.i18n import _
 from desktop_client.outcomes import FROM_RECEIPT, Outcome
-from desktop_client.wording import problem, short_day
+from desktop_client.wording import more_bills, problem, short_day
 from payment.contract.messages import Account, Amount, Bill, BillerState, BillsAre, Prompt, Receipt
 from payment.contract.money import AmountError, format_amount, parse_amount, with_sign
 
@@ -78,6 +78,9 @@ def bills_document(biller_id: int, name: str, answer: BillsAre) -> dict[str, Any
         "customer_number": answer.customer_number,
         "place": answer.place,
         "bills": [bill_document(bill) for bill in answer.bills],
+        "more": answer.more,
+        "open_bills": answer.open_bills,
+        "open_due": amount_document(answer.open_due),
         "credit": amount_document(answer.credit),
     }
 
@@ -89,6 +92,8 @@ def bills_text(name: str, answer: BillsAre) -> list[str]:
         lines += [f"    {line.text}: {with_sign(line.amount)}" for line in bill.lines]
         due, day = with_sign(bill.due), short_day(bill.due_on)
         lines.append("  " + _("Due: {amount}, on {day}").format(amount=due, day=day))
+    if answer.more:
+        lines.append("  " + " ".join(more_bills(len(answer.bills), answer.open_bills)))
     if not answer.bills:
         lines.append("  " + _("Nothing is due."))
     if answer.credit is not None and answer.credit.minor:

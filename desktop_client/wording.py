@@ -134,6 +134,12 @@ def amount_problem(error: AmountError) -> str:
     return known.get(error.code, error.message)
 
 
+def more_bills(shown: int, count: int) -> tuple[str, str]:
+    """How many bills are open, and that not all of them are shown."""
+    words = ngettext("{count} bill is open.", "{count} bills are open.", count).format(count=count)
+    return words, _("The oldest {shown} are shown; the others come as these are paid.").format(shown=shown)
+
+
 def parse_day(text: str) -> date | None:
     """A date of the contract (YYYY-MM-DD), or None."""
     try:

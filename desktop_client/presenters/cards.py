@@ -7,11 +7,20 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop_client.i18n import _, ngettext
+from desktop_client.i18n import _
 from desktop_client.outbox import Order
 from desktop_client.outcomes import Outcome
 from desktop_client.presenters.views import Card, CardButton, CardRow, FormCard, FormField, Tone
-from desktop_client.wording import account_tail, clock_time, due_in_words, parse_day, problem, receipt_held, short_day
+from desktop_client.wording import (
+    account_tail,
+    clock_time,
+    due_in_words,
+    more_bills,
+    parse_day,
+    problem,
+    receipt_held,
+    short_day,
+)
 from payment.contract.messages import Account, Amount, Bill, Prompt, Receipt
 from payment.contract.money import with_sign
 
@@ -102,8 +111,7 @@ def nothing_due_card(biller_name: str, last_paid_on: str, credit: str) -> Card:
 
 def more_bills_card(shown: int, count: int, due: Amount | None) -> Card:
     """There are more open bills than a window holds."""
-    words = ngettext("{count} bill is open.", "{count} bills are open.", count).format(count=count)
-    text = _("The oldest {shown} are shown; the others come as these are paid.").format(shown=shown)
+    words, text = more_bills(shown, count)
     return Card(MORE_KEY, amount=with_sign(due) if due is not None else "", note=words, text=text)
 
 

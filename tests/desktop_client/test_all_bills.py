@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from desktop_client import bills as bills_module
+from desktop_client.cli_documents import bills_document, bills_text
 from desktop_client.payments import Payments
 from desktop_client.presenters import cards
 from im_protocol.packets import Refusal
@@ -78,6 +79,8 @@ def test_what_is_over_the_limit_is_told(house: House, monkeypatch: pytest.Monkey
     card = cards.more_bills_card(len(answer.bills), answer.open_bills, answer.open_due)
     assert (card.amount, card.note) == ("¥ 60.00", "60 bills are open.")
     assert str(len(answer.bills)) in card.text
+    assert card.note in "\n".join(bills_text("Water", answer))
+    assert bills_document(WATER, "Water", answer)["more"] is True
 
 
 def test_a_page_that_says_more_and_brings_nothing_new_is_the_last(house: House) -> None:
