@@ -18,7 +18,7 @@ AGREED = "agreed_sequence"  # while the mailbox is read anew: up to here both si
 READING_ANEW = "reading_anew"
 BILL_RECEIPTS_MAX = 500  # receipts of one biller among which those of a bill are looked for
 Place = tuple[bool, int, int]
-SHOWN_MESSAGES_MAX = 200  # what a conversation opens with; older ones stay in the database
+SHOWN_MESSAGES_MAX = 200  # what a conversation opens with, and one page of older ones
 _COLUMNS = "message_id, peer_id, own, text, at_ms, sequence, state, era"
 _BY_NUMBER = "(sequence = 0), era, sequence, rowid"  # what has no number yet comes last, in the order of writing
 _RECEIPT = msgspec.msgpack.Decoder(Receipt)
@@ -86,11 +86,14 @@ class History:
         found = self._store.rows(sql, sender_id, message_id)
         return _message(found[0]) if found else None
 
-    def messages(self, peer_id: int, count: int = SHOWN_MESSAGES_MAX) -> list[ChatMessage]:
-        """The newest messages with a member, in the server's order; those without a number yet come last."""
+    def messages(self, peer_id: int, count: int = SHOWN_MESSAGES_MAX, skip: int = 0) -> list[ChatMessage]:
+        """The newest messages with a member, in the server's order; those without a number yet come last.
+
+        `skip` leaves out so many of the newest: the page before those that are shown.
+        """
         backwards = ", ".join(f"{part} DESC" for part in _BY_NUMBER.split(", "))
-        sql = f"SELECT {_COLUMNS} FROM messages WHERE peer_id = ? ORDER BY {backwards} LIMIT ?"
-        return [_message(row) for row in reversed(self._store.rows(sql, peer_id, count))]
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE peer_id = ? ORDER BY {backwards} LIMIT ? OFFSET ?"
+        return [_message(row) for row in reversed(self._store.rows(sql, peer_id, count, skip))]
 
     def unsent(self) -> list[ChatMessage]:
         """Own messages that the server has not accepted yet, in the order in which they are to be sent."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from desktop_client.app import Member
 from desktop_client.events import ChatChanged, ConnectionChanged, RosterChanged
-from desktop_client.history import ChatMessage, Place
+from desktop_client.history import SHOWN_MESSAGES_MAX, ChatMessage, Place
 from desktop_client.i18n import _
 from desktop_client.presenters.views import Bubble, ConversationHead, ConversationView, Dot, Entry, TimeMark, Windows
 from desktop_client.wording import clock_time, looks_like_pin, time_mark
@@ -61,6 +61,7 @@ class ChatPresenter:
         self.view.on_form = lambda key, values: None
         self.view.on_check_bill = lambda: None
         self.view.on_close = self.close
+        self.view.on_older = self._show_older
         self.view.on_seen = lambda: member.messages.mark_read(peer_id)
         bus = member.bus
         self._cancels = [
@@ -140,12 +141,25 @@ class ChatPresenter:
         self.view.show_unread(self._member.history.unread(self._peer_id))
 
     def _show_all(self) -> None:
+        count = max(len(self._shown), SHOWN_MESSAGES_MAX)
         self._shown.clear()
-        self._last_at_ms = 0
-        entries: list[Entry] = []
-        for message in self._member.history.messages(self._peer_id):
-            entries += self._entries(message)
+        entries = self._page(self._member.history.messages(self._peer_id, count))
         self.view.show_entries(entries)
+
+    def _page(self, messages: Sequence[ChatMessage]) -> list[Entry]:
+        """A run of messages, which begins with its time."""
+        self._last_at_ms = 0
+        return [entry for message in messages for entry in self._entries(message)]
+
+    def _show_older(self) -> None:
+        """The reader comes to the first message: the page before it."""
+        newer, last_at_ms = self._shown, self._last_at_ms
+        older = self._member.history.messages(self._peer_id, SHOWN_MESSAGES_MAX, skip=len(newer))
+        self._shown = {}
+        entries = self._page([message for message in older if message.key not in newer])
+        self._shown, self._last_at_ms = {**self._shown, **newer}, last_at_ms
+        if entries:
+            self.view.insert(0, entries)
 
     def _is_out_of_order(self, message: ChatMessage) -> bool:
         """Whether it has no longer, or would not get, the place that its number gives it."""
@@ -163,7 +177,8 @@ class ChatPresenter:
 
     def _bubble(self, m: ChatMessage) -> Bubble:
         name = self._member.name if m.own else self._member.roster.name_of(self._peer_id)
-        words = {"sending": _("sending…"), "sent": f"{clock_time(m.at_ms)} ✓", "failed": _("not sent")}
+        at = clock_time(m.at_ms)
+        words = {"received": at, "sending": _("sending…"), "sent": f"{at} ✓", "failed": _("not sent")}
         return Bubble(m.key, m.own, name, m.text, words.get(m.state, ""), m.state == "failed")
 
     def _show_head(self) -> None:

@@ -107,7 +107,7 @@ class TimeMark:
 
 @dataclass(frozen=True)
 class Bubble:
-    """A chat message. `status` is shown small under own messages (sending…, sent time, not sent)."""
+    """A chat message. `status` is shown small under it: its time; for own ones sending…, sent, not sent."""
 
     key: str
     own: bool
@@ -196,6 +196,7 @@ class ConversationView(Protocol):
     """A biller's conversation or a chat; entries are keyed, so one can be replaced in place (bill → receipt).
 
     `is_seen`: a person can read the newest entry now; `on_seen` is called when that becomes true with messages unread.
+    `on_older` is called when the first entry comes near; who has older ones inserts them before it.
     """
 
     on_send_text: Callable[[str], None]
@@ -205,6 +206,7 @@ class ConversationView(Protocol):
     on_close: Callable[[], None]
     on_seen: Callable[[], None]
     on_draft: Callable[[str], None]
+    on_older: Callable[[], None]
 
     def show_head(self, head: ConversationHead) -> None: ...
     def show_entries(self, entries: Sequence[Entry]) -> None: ...

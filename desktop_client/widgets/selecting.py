@@ -119,12 +119,13 @@ class Selecting:
         self.canvas.clipboard_append(text)
         return True
 
-    def moved(self, entries: int) -> None:
-        """So many entries were put before all others."""
+    def moved(self, index: int, count: int) -> None:
+        """So many entries were put in before the one at `index`."""
         if self._anchor is not None and self._head is not None:
             (first, n), a = self._anchor
             (last, m), b = self._head
-            self._anchor, self._head = ((first + entries, n), a), ((last + entries, m), b)
+            first, last = (entry + count if entry >= index else entry for entry in (first, last))
+            self._anchor, self._head = ((first, n), a), ((last, m), b)
 
     def paint(self) -> None:
         """Draw the grounds of what is selected."""

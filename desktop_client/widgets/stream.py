@@ -32,6 +32,8 @@ class Stream(VirtualList):
         self._entries: list[Entry] = []
         self._forms: dict[str, form.FormState] = {}
         self._wants_focus = ""  # the key of a form
+        self.on_top: Callable[[], None] = lambda: None
+        self._may_ask = True  # until there was nothing older
         self.selecting = Selecting(self.canvas, ui, self.selectable)
         self.selecting.text_of = lambda index: text_of(self._entries[index])
         self.selecting.on_edge = lambda direction: self.scroll(direction * ui.px(EDGE_STEP))
@@ -47,6 +49,17 @@ class Stream(VirtualList):
 
     def drawn_again(self) -> None:
         self.selecting.paint()
+        if self._may_ask and self._entries and self.is_near_top():
+            self._may_ask = False
+            self.after_idle(self._ask_for_older)
+
+    def _ask_for_older(self) -> None:
+        """The reader comes to the first entry: whoever has older ones puts them in."""
+        count = len(self._entries)
+        self.on_top()
+        if len(self._entries) > count:
+            self._may_ask = True
+            self.drawn_again()
 
     def _more(self, place: tuple[int, int] | None) -> list[tuple[str, Callable[[], object]]]:
         """What else can be done with an entry: the buttons that stand at it."""
@@ -62,6 +75,7 @@ class Stream(VirtualList):
         held, focus = self._held(), self._focused_field()
         self._entries = list(entries)
         self.selecting.clear()
+        self._may_ask = True
         alive = {key_of(entry) for entry in entries}
         self._forms = {key: state for key, state in self._forms.items() if key in alive}
         at = self._index(held[0]) if held is not None else -1
@@ -118,6 +132,7 @@ class Stream(VirtualList):
         if index == len(self._entries):
             self._at_end = self._at_end or self.at_end()
         self._entries[index:index] = entries
+        self.selecting.moved(index, len(entries))
         self.insert(index, len(entries))
 
     def see_key(self, key: str) -> None:

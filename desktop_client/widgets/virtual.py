@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from desktop_client.theme import Ui
 
 WHEEL_STEP = 56  # design pixels a notch
+TOP_NEAR = 600  # design pixels before the first entry, where older ones are asked for
 MARGIN = 80  # design pixels drawn above and below what is seen, so that a notch never shows a gap
 
 
@@ -177,8 +178,10 @@ class VirtualList(tkinter.Frame):
         self.render()
 
     def insert(self, index: int, count: int) -> None:
-        """Entries were put in before `index`; those after it move down with all they drew."""
+        """Entries were put in before `index`; those after it move down with all they drew, and what is seen stays."""
         old = self._tops
+        seen = int(self.canvas.canvasy(0))
+        above = old[index] <= seen and not self._at_end
         self._heights[index:index] = [self.estimate(at) for at in range(index, index + count)]
         self._measure()
         moved: dict[int, Pen] = {}
@@ -188,6 +191,8 @@ class VirtualList(tkinter.Frame):
             for item in pen.ids:
                 self.canvas.move(item, 0, self._tops[to] - old[at])
         self._drawn = moved
+        if above:
+            self._move_to(seen + self._tops[index + count] - old[index])
         self.render()
 
     def redraw(self, indexes: Sequence[int]) -> None:
@@ -204,6 +209,10 @@ class VirtualList(tkinter.Frame):
     def redraw_all(self) -> None:
         self._wipe()
         self.render()
+
+    def is_near_top(self) -> bool:
+        """Whether what is seen is about to come to the first entry."""
+        return self.canvas.canvasy(0) < self.ui.px(TOP_NEAR)
 
     def scroll_to_end(self) -> None:
         self._at_end = True

@@ -47,6 +47,7 @@ class ConversationWindow(BaseWindow):
         self.on_form: Callable[[str, dict[str, str]], None] = nothing
         self.on_check_bill: Callable[[], None] = nothing
         self.on_close: Callable[[], None] = nothing
+        self.on_older: Callable[[], None] = nothing
         self.on_seen: Callable[[], None] = nothing
         self.on_draft: Callable[[str], None] = nothing
         self.contact_id = contact_id
@@ -165,6 +166,7 @@ class ConversationWindow(BaseWindow):
         w.stream = Stream(top, ui, hooks, lambda key, values: self.on_form(key, values))
         w.stream.on_moved = self.seen
         w.stream.selecting.on_link = self._ask_link
+        w.stream.on_top = lambda: self.on_older()
         w.stream.pack(side="top", fill="both", expand=True)
         if self.kind == "member":
             w.composer.lift()  # Tab goes in the order of stacking: the stream before the composer

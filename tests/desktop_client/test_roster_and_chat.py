@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from desktop_client.history import ChatMessage
 from desktop_client.presenters.views import Bubble, TimeMark
 from im_protocol import codec, packets
 from im_protocol.packets import Flag, Type
@@ -204,3 +207,34 @@ def test_toast_and_row_of_a_message_are_one_line_whatever_is_in_it(person: Perso
     person.until(lambda: any(r.unread for g in roster.last("show_groups")[0] for r in g.rows))
     row = next(r for g in roster.last("show_groups")[0] for r in g.rows if r.unread)
     assert row.detail == "hi⏎Electricity 电费: Paid␛[0m\\u202e"
+
+
+def test_every_older_message_is_reached_page_by_page(person: Person) -> None:
+    person.signed_in()
+    member = person.app.client.member
+    assert member is not None
+    start, day = 1_700_000_000_000, 86_400_000
+    for n in range(450):
+        text, at = f"message {n}", start + n * day // 10
+        member.history.add_message(ChatMessage(n.to_bytes(16, "big"), WANG, n % 2 == 0, text, at, n + 1, "received"))
+    person.app.open_contact(WANG)
+    view = person.windows.last("conversation")
+    shown = [b.text for b in bubbles(view)]
+    assert shown == [f"message {n}" for n in range(250, 450)]
+    view.on_older()
+    view.on_older()
+    assert [b.text for b in bubbles(view)] == [f"message {n}" for n in range(450)]
+    count = len(view.entries)
+    view.on_older()
+    assert len(view.entries) == count, "there is nothing older"
+    assert isinstance(view.entries[0], TimeMark)
+    assert len({b.key for b in bubbles(view)}) == 450
+
+
+def test_messages_of_others_say_when_they_came(person: Person, peer: Peer) -> None:
+    person.signed_in()
+    person.app.open_contact(WANG)
+    view = person.windows.last("conversation")
+    peer.deliver(WANG, LIN, "hello")
+    person.until(lambda: bubbles(view))
+    assert re.fullmatch(r"\d\d:\d\d", bubbles(view)[-1].status)

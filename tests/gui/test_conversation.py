@@ -204,3 +204,33 @@ def test_escape_closes_and_tells(desk: Desk) -> None:
     hand.window.on_close = lambda: told.append(hand.is_open())
     hand.press("Escape")
     assert told == [False]
+
+
+def test_older_messages_come_in_before_the_first_and_the_reader_keeps_the_place(desk: Desk) -> None:
+    hand = desk.open("chat")
+    older = [[Bubble(f"{page}-{n}", False, "Wang", f"page {page} message {n} " + "words " * n) for n in range(60)]
+             for page in range(3)]  # fmt: skip
+    asked: list[int] = []
+
+    def on_older() -> None:
+        asked.append(len(asked))
+        if len(asked) <= 3:
+            hand.window.insert(0, older[3 - len(asked)])
+
+    hand.window.on_older = on_older
+    hand.window.show_entries([Bubble(f"new-{n}", False, "Wang", f"newest {n}") for n in range(60)])
+    hand.settle()
+    stream = hand.window.widgets.stream
+    assert asked == [], "only a reader who comes near the first message asks"
+    for _notch in range(350):
+        first = min(i for i in stream.drawn() if stream.place_of(i)[1] > 0)
+        before = (stream.entries()[first].key, stream.place_of(first)[0])
+        count = len(stream.entries())
+        stream.scroll(-90)
+        hand.settle()
+        if len(stream.entries()) > count:
+            place = [e.key for e in stream.entries()].index(before[0])
+            assert abs(stream.place_of(place)[0] - (before[1] + 90)) <= 2, "the text does not jump under the reader"
+    assert asked == [0, 1, 2, 3]
+    assert hand.shows("page 0 message 0 ")
+    assert len(stream.entries()) == 240 and len(stream.drawn()) < 30
