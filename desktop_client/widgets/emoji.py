@@ -14,9 +14,11 @@ import io
 import re
 import struct
 import unicodedata
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -73,25 +75,26 @@ class Pack:
             length = struct.unpack(">I", file.read(4))[0]
             index = msgspec.msgpack.decode(file.read(length), type=list[tuple[str, int]])
             place = file.tell()
-        self._places: dict[str, tuple[int, int]] = {}
-        for sequence, size in index:
-            self._places[sequence] = (place, size)
-            place += size
+        self._numbers = {sequence: number for number, (sequence, _size) in enumerate(index)}
+        self._places = array("I", accumulate((size for _sequence, size in index), initial=place))
 
     def __contains__(self, key: str) -> bool:
-        return key in self._places
+        return key in self._numbers
 
     def keys(self) -> list[str]:
         """Every sequence, in the order of their code points."""
-        return list(self._places)
+        return list(self._numbers)
 
     def picture(self, key: str) -> Image.Image:
         """The picture of a sequence, 64 pixels square with an alpha channel."""
-        place, size = self._places[key]
+        from PIL import PngImagePlugin, WebPImagePlugin  # these two alone, or Pillow loads all its sixty formats
+
+        assert PngImagePlugin and WebPImagePlugin
+        number = self._numbers[key]
         with self._path.open("rb") as file:
-            file.seek(place)
-            data = file.read(size)
-        with Image.open(io.BytesIO(data)) as picture:
+            file.seek(self._places[number])
+            data = file.read(self._places[number + 1] - self._places[number])
+        with Image.open(io.BytesIO(data), formats=("PNG", "WEBP")) as picture:
             return picture.convert("RGBA")
 
 
