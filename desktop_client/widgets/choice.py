@@ -6,10 +6,10 @@ import tkinter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from desktop_client.widgets.contact import fit
+from desktop_client.widgets.block import Anchor, Block, draw_text
 from desktop_client.widgets.focus import has_focus
+from desktop_client.widgets.layout import for_tk
 from desktop_client.widgets.menu import Menu
-from desktop_client.widgets.virtual import Anchor
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -36,6 +36,8 @@ class Choice(tkinter.Canvas):
             master, height=ui.px(height), background=back, bd=0, highlightthickness=0, takefocus=1, cursor="hand2"
         )
         self._ui = ui
+        self.raw: dict[int, str] = {}
+        self._texts: list[Block] = []
         self.action = name
         self._label = label
         self._choices = tuple(choices)
@@ -80,13 +82,19 @@ class Choice(tkinter.Canvas):
             right -= px(16)
         text = dict(self._choices).get(self.variable.get(), "")
         room = right - px(13)
+        self.raw.clear()
+        self._texts = []
         if self._label:
-            self.create_text(px(13), height / 2, text=self._label, anchor="w", font=ui.font("label"), fill=c.text)
-            room -= int(ui.font("label").measure(self._label)) + px(12)
+            label = draw_text(
+                self, ui, px(13), height / 2, self._label, "label", c.text,
+                anchor="w", width=max(1, room // 2), lines_max=1,
+            )  # fmt: skip
+            room -= label.width + px(12)
+            self._texts.append(label)
         anchor: Anchor = "e" if self._label else "w"
         at = right if self._label else px(13)
-        self.create_text(
-            at, height / 2, text=fit(ui.font("label"), text, room), anchor=anchor, font=ui.font("label"), fill=c.text
+        self._texts.append(
+            draw_text(self, ui, at, height / 2, text, "label", c.text, anchor=anchor, width=max(1, room), lines_max=1)
         )
 
     def _open(self, _event: tkinter.Event[Any]) -> str:
@@ -94,6 +102,6 @@ class Choice(tkinter.Canvas):
         if len(self._choices) > 1 and self._enabled:
             menu = Menu(self, self._ui)
             for key, text in self._choices:
-                menu.add_radiobutton(label=text, value=key, variable=self.variable)
+                menu.add_radiobutton(label=for_tk(text), value=key, variable=self.variable)
             menu.tk_popup(self.winfo_rootx(), self.winfo_rooty() + self.winfo_height())
         return "break"

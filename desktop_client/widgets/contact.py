@@ -1,4 +1,4 @@
-"""How a contact is drawn: its picture or first character, its colour, its presence dot; and texts cut to a width."""
+"""How a contact is drawn: its picture or first character, its colour, its presence dot."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from desktop_client.widgets import emoji
 from desktop_client.widgets.scripts import shown_characters
 
 if TYPE_CHECKING:
-    from tkinter.font import Font
-
     from desktop_client.theme import Ui
     from desktop_client.widgets.virtual import Pen
 
@@ -28,7 +26,6 @@ SIGNS = {
     "👛": "wallet",
 }
 NO_PICTURE = "bill"
-ELLIPSIS = "…"
 INITIAL_CHARS_MAX = 40  # no emoji is longer
 
 
@@ -81,20 +78,3 @@ def initial(name: str) -> str:
         return name[: found[0].end]
     shown = (sign for sign in shown_characters(name) if sign.strip())
     return next(shown, "?").upper()
-
-
-def fit(font: Font, text: str, width: int) -> str:
-    """The text, cut with an ellipsis where it is wider than `width` device pixels."""
-    text = " ".join(text.split())
-    if width <= 0:
-        return ""
-    if font.measure(text) <= width:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if font.measure(text[:middle].rstrip() + ELLIPSIS) <= width:
-            low = middle
-        else:
-            high = middle - 1
-    return text[:low].rstrip() + ELLIPSIS

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from desktop_client.i18n import _
 from desktop_client.presenters.views import RosterGroup, RosterRow
 from desktop_client.widgets.contact import Face, draw_avatar
 from desktop_client.widgets.focus import has_focus
+from desktop_client.widgets.layout import for_tk
+from desktop_client.widgets.menu import Menu
 from desktop_client.widgets.virtual import Pen, VirtualList
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ BADGE_MAX = 99
 TYPING_MS = 1_000  # a longer pause begins a new name
 # Control and Alt in an event's state, and on X11 the modifiers that are Alt and Super: these are keys of commands.
 MODIFIERS = 0x4 | 0x20000 | (0 if sys.platform == "win32" else 0x8 | 0x40)
+MENU_CHARS_MAX = 40  # of a text that a menu repeats
 TICKS = ("✓", "✔")
 
 Item = RosterGroup | RosterRow
@@ -51,6 +55,9 @@ class RosterList(VirtualList):
         canvas.bind("<FocusOut>", lambda _e: self._redraw_one(self._selected))
         for key, step in (("Up", -1), ("Down", 1), ("Prior", -8), ("Next", 8)):
             canvas.bind(f"<{key}>", partial(self._on_arrow, step))
+        canvas.bind("<ButtonPress-3>", self._on_menu)
+        for key in ("<Menu>", "<Shift-F10>"):
+            canvas.bind(key, lambda _e: self._menu_by_key())
         canvas.bind("<Home>", lambda _e: self._select(0))
         canvas.bind("<End>", lambda _e: self._select(len(self._items) - 1))
         canvas.bind("<Left>", lambda _e: self._fold(True))
@@ -293,6 +300,44 @@ class RosterList(VirtualList):
             self._toggle(index)  # the second click of two quick ones folds again
         else:
             self._open(index)
+
+    def _on_menu(self, event: tkinter.Event[Any]) -> str:
+        self.canvas.focus_set()
+        index = self.index_at(event.y)
+        if index >= 0:
+            self._select(index)
+            self.menu(index).tk_popup(event.x_root, event.y_root)
+        return "break"
+
+    def _menu_by_key(self) -> str:
+        if self._selected >= 0:
+            _top, bottom = self.place_of(self._selected)
+            x, y = self.canvas.winfo_rootx() + self.ui.px(58), self.canvas.winfo_rooty() + bottom
+            self.menu(self._selected).tk_popup(x, y)
+        return "break"
+
+    def menu(self, index: int) -> Menu:
+        """What can be done with a row: open or fold it, copy what it says."""
+        item = self._items[index]
+        menu = Menu(self.canvas, self.ui)
+        if isinstance(item, RosterGroup):
+            folded = item.key in self.folded
+            menu.add_command(label=_("Unfold") if folded else _("Fold"), command=lambda: self._toggle(index))
+            menu.add_command(label=_("Copy name"), command=lambda: self._copy(item.title))
+            return menu
+        menu.add_command(label=_("Open"), command=lambda: self._on_open(item.contact_id))
+        menu.add_separator()
+        menu.add_command(label=_("Copy name"), command=lambda: self._copy(item.name))
+        menu.add_command(label=_("Copy number"), command=lambda: self._copy(str(item.contact_id)))
+        for said in (item.detail, item.trailing):
+            if said and said not in TICKS:
+                label = _("Copy “{text}”").format(text=for_tk(said, MENU_CHARS_MAX))
+                menu.add_command(label=label, command=lambda text=said: self._copy(text))  # type: ignore[misc]
+        return menu
+
+    def _copy(self, text: str) -> None:
+        self.canvas.clipboard_clear()
+        self.canvas.clipboard_append(text)
 
     def _open(self, index: int) -> str:
         if 0 <= index < len(self._items):

@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 
 from desktop_client.i18n import _
 from desktop_client.theme import Ui
+from desktop_client.widgets.block import Block, draw_text
+from desktop_client.widgets.layout import for_tk
 from desktop_client.widgets.pill import Pill
+from desktop_client.widgets.selecting import Selecting
 from desktop_client.widgets.text import Line
 from desktop_client.widgets.wrap import CJK
 from desktop_client.windows.base import BaseWindow, nothing, while_open
@@ -19,6 +22,7 @@ SIZE = (400, 330)
 STOP_SIZE = (420, 400)
 MINIMUM = (340, 300)
 SIDE = 26
+PARAGRAPH_CHARS_MAX = 500
 COLUMNS = 3
 
 
@@ -155,6 +159,7 @@ class TrustWindow(BaseWindow):
             cursor="",
             takefocus=0,
         )
+        text, bold = for_tk(text, PARAGRAPH_CHARS_MAX), for_tk(bold)
         before, name, after = text.partition(bold) if bold else (text, "", "")
         paragraph.tag_configure("name", font=ui.font("body_bold"), foreground=c.text)
         paragraph.insert("end", before)
@@ -181,6 +186,8 @@ class TrustWindow(BaseWindow):
         height = rows * line + ui.px(12 if compact else 20)
         canvas = tkinter.Canvas(master, height=height, bd=0, highlightthickness=0, background=c.window)
         font = "label_bold" if compact else "title"
+        drawn: list[Block] = []
+        Selecting(canvas, ui, lambda: [((0, n), block) for n, block in enumerate(drawn)])
 
         def draw(_event: object) -> None:
             width = canvas.winfo_width()
@@ -188,11 +195,17 @@ class TrustWindow(BaseWindow):
             picture = ui.paint.box(width, height, ui.px(8), c.soft)
             canvas.picture = picture  # type: ignore[attr-defined]
             canvas.create_image(0, 0, image=picture, anchor="nw")
+            drawn.clear()
             for n, word in enumerate(words):
                 column, row = n % COLUMNS, n // COLUMNS
                 x = width * (2 * column + 1) / (2 * COLUMNS)
                 y = ui.px(6 if compact else 10) + row * line + line / 2
-                canvas.create_text(x, y, text=word, font=ui.font(font), fill=color or c.text)
+                room = max(1, width // COLUMNS)
+                drawn.append(
+                    draw_text(
+                        canvas, ui, x, y, word, font, color or c.text, anchor="center", width=room, lines_max=1
+                    )
+                )
 
         canvas.bind("<Configure>", draw)
         return canvas

@@ -10,6 +10,7 @@ import pytest
 from desktop_client.presenters.views import Bubble, ConversationHead
 from desktop_client.widgets.block import Block
 from desktop_client.windows import link, samples
+from desktop_client.windows.base import walk
 from desktop_client.windows.driver import Hand
 from desktop_client.windows.link import LinkWindow
 from tests.gui.conftest import Desk
@@ -248,3 +249,29 @@ def test_selecting_over_a_link_does_not_open_it(desk: Desk, browser: list[str]) 
     chat.mouse.drag(chat.mouse.at(block, "https"), chat.mouse.at(block, "pay", end=True))
     assert chat.mouse.copied() == "https://example.com/pay"
     assert chat.window._opened == [] and browser == []
+
+
+def test_a_contact_is_copied_from_the_menu_of_its_row(desk: Desk, menus: list[tkinter.Menu]) -> None:
+    roster = desk.open("roster")
+    rows = roster.window.widgets.list
+    index = rows.index_of_name("Wang Lei")
+    rows._select(index)
+    rows.canvas.event_generate("<Shift-F10>")
+    assert labels(menus[-1]) == ["Open", "Copy name", "Copy number", "Copy “my half of the power bill”"]
+    menus[-1].invoke("Copy number")
+    assert rows.canvas.clipboard_get() == "10001"
+    top, bottom = rows.place_of(rows.index_of_name("Electricity 电费"))
+    rows.canvas.event_generate("<ButtonPress-3>", x=100, y=(top + bottom) // 2)
+    menus[-1].invoke("Copy name")
+    assert rows.canvas.clipboard_get() == "Electricity 电费"
+    menus[-1].invoke("Copy “¥ 86.40”")
+    assert rows.canvas.clipboard_get() == "¥ 86.40"
+
+
+def test_the_words_of_a_key_are_selected_and_copied(desk: Desk) -> None:
+    trust = desk.open("trust")
+    canvas = next(w for w in walk(trust.window.top) if isinstance(w, tkinter.Canvas) and len(w.find_all()) > 5)
+    trust.settle()
+    canvas.focus_force()
+    canvas.event_generate("<Control-a>")
+    assert Mouse(trust, canvas).copied() == "river\ncandle\norbit\nmaple\nseven\nharbor"
