@@ -22,6 +22,7 @@ from payment.contract import keys, sealing
 from payment.contract.messages import (
     Amount,
     AskBill,
+    AskPayment,
     BillsAre,
     Envelope,
     Overview,
@@ -83,6 +84,26 @@ class FakeServer:
         frame = self.frame(Type.SEALED_ANSWER)
         assert frame.request_id == self._number and frame.receiver_id == LIN
         return context.open(frame.body)
+
+    def ask_together(self, root: bytes, requests: list[tuple[Request, int]]) -> list[object]:
+        """Sends all in one go; each is sealed so many milliseconds from now."""
+        now_ms = time.time_ns() // 1_000_000
+        self.send(Type.KEY_CONFIG_REQUEST, b"\x90")
+        (config, *_) = keys.verify_key_configs(self.frame(Type.KEY_CONFIG).body, root, now_ms)
+        sealed = [
+            sealing.seal_request(config, Envelope(secrets.token_bytes(16), now_ms + later, "en", request), LIN)
+            for request, later in requests
+        ]
+        assert self._connection is not None
+        first = self._number + 1
+        packets = [
+            encode_frame(Type.SEALED_REQUEST, body, request_id=first + at, sender_id=LIN, receiver_id=1)
+            for at, (body, _) in enumerate(sealed)
+        ]
+        self._number += len(packets)
+        self._connection.sendall(b"".join(packets))
+        frames = {frame.request_id: frame for frame in (self.frame(Type.SEALED_ANSWER) for _ in sealed)}
+        return [context.open(frames[first + at].body) for at, (_, context) in enumerate(sealed)]
 
     def cut(self) -> None:
         if self._connection is not None:
@@ -167,6 +188,27 @@ def test_a_bill_is_paid_over_the_link_while_the_operator_works(
     assert subsystem.run("account", "show", "--member", str(LIN)).stdout.endswith("¥ 13.60\n")
     assert subsystem.run("ledger", "check").returncode == 0
     assert PIN not in subsystem.log.read_text() and account not in subsystem.log.read_text()
+
+
+@pytest.mark.integration
+def test_a_question_and_an_older_order_that_come_together_are_not_told_both_unknown_and_paid(
+    server: FakeServer, subsystem: Subsystem, tmp_path: Path
+) -> None:
+    root = server.accept().payment_root
+    opened = subsystem.run("account", "open", "--member", str(LIN), "--name", "Lin", "--pin-stdin", stdin=PIN)
+    account = opened.stdout.split()[1]
+    subsystem.run("account", "top-up", "--member", str(LIN), "--amount", "100")
+    subsystem.run("biller", "add", "--name", "Water", "--id", "102", "--rule", "up_to_due")
+    file = tmp_path / "bills.csv"
+    file.write_text("\n".join([*BILLS.splitlines()[:1], "102,1,2026-01,Water,Usage,90.00,2026-01-20,W-9,"]) + "\n")
+    subsystem.run("bill", "import", str(file))
+    told: list[set[str]] = []
+    for _ in range(9):
+        pay = Pay(secrets.token_bytes(16), 102, "1", 1, Amount(100, "CNY"), account, PIN)
+        answers = server.ask_together(root, [(AskPayment(pay.payment_id), 0), (pay, -1_000)])
+        told.append({type(answer).__name__ for answer in answers})
+    assert told == [{"PaymentUnknown", "Refused"}] * 9
+    assert subsystem.run("account", "show", "--member", str(LIN)).stdout.endswith("¥ 100.00\n")
 
 
 @pytest.mark.integration
