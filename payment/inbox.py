@@ -14,8 +14,9 @@ from im_protocol.codec import Frame
 from im_protocol.packets import Type
 
 TURN_ITEMS_MAX = 128
-SHARE_MAX = 16
-"""Packets of one member in a turn: opening them takes 6 ms, which is how long he can hold up the others."""
+SHARE_MAX = 8
+"""Packets of one member in a turn: opening them takes 3 ms, answering the longest overviews 20 ms more. He can hold up
+the others for no longer."""
 
 WAITING_PER_MEMBER_MAX = 1_024  # sixteen devices with sixty-four packets each, as many as the chat server lets through
 WAITING_MAX = 8_192

@@ -32,6 +32,7 @@ from payment.contract.messages import (
     Refused,
     Request,
 )
+from payment.runner import EXIT_OUTCOME_UNKNOWN
 from tests.payment.house import BILLS, LIN, PIN
 
 SECONDS = 20
@@ -209,6 +210,40 @@ def test_a_question_and_an_older_order_that_come_together_are_not_told_both_unkn
         told.append({type(answer).__name__ for answer in answers})
     assert told == [{"PaymentUnknown", "Refused"}] * 9
     assert subsystem.run("account", "show", "--member", str(LIN)).stdout.endswith("¥ 100.00\n")
+
+
+@pytest.mark.integration
+def test_an_error_outside_of_any_request_ends_the_process_cleanly(server: FakeServer, tmp_path: Path) -> None:
+    """As a failed disk does: status 74, no answer, one line that says it, and the next start finds all in order."""
+    data = tmp_path / "payment"
+    code = (
+        "from payment import service\n"
+        "def fails(*_): raise MemoryError\n"
+        "service.Service._flush = fails\n"
+        "from payment.__main__ import main\n"
+        f"main(['--data', {str(data)!r}, '--link', {server.address!r}, 'serve'])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stderr=log, env=environment)
+    try:
+        server.accept()
+        server.send(Type.KEY_CONFIG_REQUEST, b"\x90")
+        assert process.wait(SECONDS) == EXIT_OUTCOME_UNKNOWN
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+    assert "OUTCOME UNKNOWN" in (tmp_path / "log").read_text()
+    again = subprocess.run(
+        [sys.executable, "-m", "payment", "--data", str(data), "ledger", "check"],
+        capture_output=True,
+        env=environment,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert again.returncode == 0, again.stderr
 
 
 @pytest.mark.integration
