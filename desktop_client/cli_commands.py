@@ -32,6 +32,7 @@ from desktop_client.wording import (
     member_id_problem,
     pin_change_unknown,
     presence_word,
+    receipt_held,
     trying_again,
 )
 from host.text import one_line
@@ -171,7 +172,8 @@ def bills(runner: Runner) -> Result:
         answer = runner.answer(
             lambda done: runner.member.payments.ask_bill(biller.id, runner.options.customer, done), BillsAre
         )
-        return documents.bills_document(biller.id, biller.name, answer), documents.bills_text(biller.name, answer), DONE
+        text = documents.bills_text(biller.name, answer) + _held_receipts(runner, answer)
+        return documents.bills_document(biller.id, biller.name, answer), text, DONE
     runner.load_roster()
     found: list[dict[str, Any]] = []
     lines: list[str] = []
@@ -179,7 +181,7 @@ def bills(runner: Runner) -> Result:
         result = runner.call(partial(runner.member.payments.ask_bill, biller.id, None))
         if isinstance(result, BillsAre):
             found.append(documents.bills_document(biller.id, biller.name, result))
-            lines += documents.bills_text(biller.name, result)
+            lines += documents.bills_text(biller.name, result) + _held_receipts(runner, result)
         elif isinstance(result, Prompt):
             row: dict[str, Any] = {"biller_id": biller.id, "biller": biller.name, "bills": []}
             found.append({**row, "prompt": documents.prompt_document(result)})
@@ -187,6 +189,12 @@ def bills(runner: Runner) -> Result:
         else:
             raise failure_of(result)
     return {"billers": found}, lines, DONE
+
+
+def _held_receipts(runner: Runner, answer: BillsAre) -> list[str]:
+    """A warning for each bill that looks open, though its receipt is held here."""
+    held = [runner.member.history.receipt_held_for(bill) for bill in answer.bills]
+    return [f"  {receipt_held(receipt)}" for receipt in held if receipt is not None]
 
 
 def balance(runner: Runner) -> Result:

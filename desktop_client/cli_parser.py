@@ -37,6 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
     pay.add_argument("--amount", metavar="12.50", help="otherwise all that is due")
     id_help = "32 hexadecimal characters; the same one again is harmless"
     pay.add_argument("--payment-id", metavar="ID", default=None, help=id_help)
+    pay.add_argument("--again", action="store_true", help="also a bill of which a receipt is held here")
     status = _plain(commands, "payment-status", "what became of a payment")
     status.add_argument("payment_id", metavar="PAYMENT_ID")
     _plain(commands, "balance", "payment accounts")

@@ -15,7 +15,7 @@ from desktop_client.events import OrderChanged
 from desktop_client.i18n import _
 from desktop_client.outbox import Order
 from desktop_client.outcomes import NEVER_ARRIVED, REUSED, Outcome
-from desktop_client.wording import amount_problem, cause, problem
+from desktop_client.wording import amount_problem, cause, problem, receipt_held
 from im_protocol.packets import Contact, Refusal
 from payment.contract.messages import Amount, BillsAre, Prompt
 from payment.contract.money import AmountError, parse_amount
@@ -115,6 +115,10 @@ def _new_order(runner: Runner, biller: Contact) -> Order:
     if not answer.bills:
         raise Failure(REFUSED, "nothing_due", _("Nothing is due."))
     bill = answer.bills[0]
+    held = runner.member.history.receipt_held_for(bill)
+    if held is not None and not options.again:
+        text = receipt_held(held) + " " + _("To pay all the same: --again.")
+        raise Failure(REFUSED, "receipt_held", text, receipt_no=held.receipt_no)
     amount = bill.due if options.amount is None else _amount(options, bill.due.currency)
     account = answer.accounts[0].number if len(answer.accounts) == 1 else ""
     return runner.member.payments.new_order(

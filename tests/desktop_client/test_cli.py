@@ -357,3 +357,18 @@ def test_commands_at_the_same_time_are_different_devices(run: Run, home: Path, p
         assert first != second
     with device_slot(home) as again:
         assert again == first
+
+
+def test_bill_of_which_a_receipt_is_held_is_not_paid_again_unless_one_says_so(
+    run: Run, peer: Peer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = run("pay", "electricity")[1]["receipt"]["receipt_no"]
+    subsystem = peer.subsystem
+    subsystem.due[ELECTRICITY], subsystem.balance, subsystem.outcomes = 8_640, 26_850, {}  # an older copy
+    status, document = run("pay", "electricity")
+    assert (status, document["code"], document["money_moved"]) == (REFUSED, "receipt_held", False)
+    assert document["receipt_no"] == number
+    assert subsystem.balance == 26_850
+    cli.main(["--lang", "en", "bills", "electricity"])
+    assert f"You hold receipt {number} for this bill" in capsys.readouterr().out
+    assert run("pay", "electricity", "--again")[0] == DONE
