@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from payment import imports
+from payment import bill_import, imports
 from payment.arrears import moment_text
 from payment.audit import Operator
 from payment.billing import BillerInfo
@@ -67,6 +68,7 @@ class Commands:
     def __init__(self, core: Core, call: Call) -> None:
         self._core = core
         self._call = call
+        self._importing = threading.Lock()  # one file of bills at a time
 
     def run(self, argv: list[str], user: str, stdin: bytes = b"") -> Outcome:
         """Runs one command. Never raises for what the operator did wrong; a refused command changes nothing."""
@@ -230,11 +232,14 @@ class Commands:
 
     def _bill_import(self, args: argparse.Namespace, asked: Asked) -> tuple[int, str]:
         records = self._records(asked)
-        return 0, self._write(
-            asked,
-            lambda o: imports.load_bills(o, records),
-            lambda counts: f"bills: {counts[0]} new, {counts[1]} known already\n",
-        )
+        with self._importing:  # the plan counts on the next bill's number
+            billers = self._call(lambda: dict(self._core.billing.billers))
+            made = bill_import.plan(self._core, bill_import.wanted_bills(billers, records))
+            return 0, self._write(
+                asked,
+                lambda o: bill_import.store_bills(o, made),
+                lambda counts: f"bills: {counts[0]} new, {counts[1]} known already\n",
+            )
 
     def _bill_cancel(self, args: argparse.Namespace, asked: Asked) -> tuple[int, str]:
         return 0, self._write(

@@ -121,7 +121,8 @@ class Billing:
         )
         return (row[0], row[1], row[2]) if row else None
 
-    def to_message(self, bill: BillRow, rule: Rule) -> Bill:
+    @staticmethod
+    def to_message(bill: BillRow, rule: Rule) -> Bill:
         """The bill as clients get it."""
         lines = [BillLine(text, Amount(minor, bill.currency)) for text, minor in _LINES.decode(bill.lines)]
         return Bill(

@@ -164,9 +164,7 @@ class Credentials:
 
     def settle(self, member_id: int, account_number: str, record: PinRecord, pin: str, now_ms: int) -> None:
         """After a right guess: forgets the counted ones (inside a transaction) and remembers the keyed check."""
-        self._store.run(
-            "DELETE FROM attempt WHERE member_id = ? AND account_number = ?", (member_id, account_number)
-        )
+        self._store.run("DELETE FROM attempt WHERE member_id = ? AND account_number = ?", (member_id, account_number))
         self._store.run(_FORGET_UNJUDGED, (member_id, account_number))
         if len(self._verified) >= VERIFIED_MAX:
             self._verified.clear()

@@ -5,33 +5,26 @@ Reading and checking (`read_…`) is done on the asking thread; `load_…` runs 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Any, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from host.tables import Row, TableError, once, read_table
 from host.text import is_one_line
 from im_protocol.limits import BILLER_ID_MAX, BILLER_ID_MIN, ID_MAX, MEMBER_ID_MIN
 from payment.arrears import number_fits
-from payment.billing import BillerInfo, BillRow
-from payment.contract.messages import Bill
-from payment.contract.money import AMOUNT_MINOR_MAX, CurrencyError, parse_amount
+from payment.billing import BillerInfo
+from payment.contract.money import CurrencyError, parse_amount
 from payment.credentials import PinRecord, is_pin, is_weak
 from payment.errors import OperatorError
-from payment.ledger import TransferRow
 from payment.operations import Operations
 
 FILE_BYTES_MAX = 64 * 2**20
-LINES_PER_BILL_MAX = 60
 _ZERO = re.compile(r"0+(\.0*)?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_ENCODER = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
 
 
@@ -195,8 +188,8 @@ def load_customers(operations: Operations, records: list[Record]) -> int:
     places: dict[tuple[int, str], Record] = {}
     bound: dict[tuple[int, int], Record] = {}
     for record in records:
-        biller = _biller(operations, record)
-        number = _customer_number(record, biller)
+        biller = biller_of(operations.core.billing.billers, record)
+        number = customer_number(record, biller)
         _same_place(places.setdefault((biller.id, number), record), record)
         _put_customer(operations, biller.id, number, record.optional("place", ""))
         if record.optional("member_id", ""):
@@ -218,15 +211,17 @@ def _same_place(first: Record, record: Record) -> None:
         raise record.error("place", f"differs from line {first.line} of the same customer number")
 
 
-def _biller(operations: Operations, record: Record) -> BillerInfo:
+def biller_of(billers: Mapping[int, BillerInfo], record: Record) -> BillerInfo:
+    """The biller of a row. Raises OperatorError when there is none."""
     biller_id = record.number("biller_id", BILLER_ID_MIN, BILLER_ID_MAX)
-    biller = operations.core.billing.billers.get(biller_id)
+    biller = billers.get(biller_id)
     if biller is None:
         raise record.error("biller_id", f"there is no biller {biller_id}")
     return biller
 
 
-def _customer_number(record: Record, biller: BillerInfo) -> str:
+def customer_number(record: Record, biller: BillerInfo) -> str:
+    """The row's customer number. Raises OperatorError when it does not fit the biller's rule."""
     number = record.text("customer_number", 32)
     if not number_fits(biller, number):
         raise record.error("customer_number", f"{number!r} does not fit the rule of {biller.name}")
@@ -237,112 +232,3 @@ def _put_customer(operations: Operations, biller_id: int, number: str, place: st
     known = operations.core.arrears.customer(biller_id, number)
     credit = known[1] if known else 0
     operations.core.store.insert("customer", biller_id=biller_id, customer_number=number, place=place, credit=credit)
-
-
-# ---- bills -----------------------------------------------------------------------------------------------------
-
-
-def load_bills(operations: Operations, records: list[Record]) -> tuple[int, int]:
-    """Issues bills. Gives how many are new, and how many were there already (the same file may be loaded again)."""
-    bills: dict[tuple[int, str], list[Record]] = {}
-    for record in records:
-        biller = _biller(operations, record)
-        reference = record.optional("bill_ref", "") or _reference(record)
-        bills.setdefault((biller.id, reference), []).append(record)
-    new = 0
-    for (_, reference), lines in bills.items():
-        new += _put_bill(operations, reference, lines)
-    if new:
-        operations.log("bill import", f"{new} bills", records[0].row.file)
-    return new, len(bills) - new
-
-
-def _reference(record: Record) -> str:
-    parts = [record.text(name) for name in ("customer_number", "period", "title")]
-    return "auto-" + hashlib.sha256(_ENCODER.encode(parts)).hexdigest()[:24]
-
-
-def _put_bill(operations: Operations, reference: str, records: list[Record]) -> int:
-    """One bill of one or more lines; 1 when it is new, 0 when the very same is there."""
-    first, core = records[0], operations.core
-    biller = _biller(operations, first)
-    head = {
-        "biller_id": biller.id,
-        "customer_number": _customer_number(first, biller),
-        "bill_ref": reference,
-        "title": first.text("title"),
-        "period": first.text("period"),
-        "due_on": first.day("due_on"),
-        "currency": biller.currency,
-    }
-    for record in records:
-        for column in ("customer_number", "title", "period", "due_on"):
-            if record.text(column) != first.text(column):
-                raise record.error(column, f"differs from line {first.line} of the same bill {reference}")
-        if record.optional("minimum", first.optional("minimum", "")) != first.optional("minimum", ""):
-            raise record.error("minimum", f"differs from line {first.line} of the same bill {reference}")
-    if len(records) > LINES_PER_BILL_MAX:
-        raise first.error("bill_ref", f"a bill has at most {LINES_PER_BILL_MAX} lines")
-    lines = [(record.text("line_text"), record.minor("line_amount", biller.currency)) for record in records]
-    total = sum(minor for _, minor in lines)
-    if total > AMOUNT_MINOR_MAX:
-        raise first.error("line_amount", f"bill {reference} is larger than anybody may pay")
-    minimum = first.minor_or_zero("minimum", biller.currency)
-    if minimum > total:
-        raise first.error("minimum", "is more than the bill")
-    bill: dict[str, Any] = {**head, "lines": _ENCODER.encode(lines), "total": total, "minimum": minimum}
-    if _is_known(operations, bill, first):
-        return 0
-    row = core.store.one("SELECT coalesce(max(id), 0) + 1 FROM bill")
-    assert row is not None
-    _assert_deliverable(operations, BillRow(id=row[0], cancelled=0, paid=0, **bill), biller, first)
-    core.store.insert_new("bill", id=row[0], cancelled=0, paid=0, **bill)
-    number = str(head["customer_number"])
-    if core.arrears.customer(biller.id, number) is None:
-        _put_customer(operations, biller.id, number, "")
-    _use_credit(operations, biller, row[0], number, total)
-    operations.changes.customers.add((biller.id, number))
-    return 1
-
-
-def _assert_deliverable(operations: Operations, bill: BillRow, biller: BillerInfo, record: Record) -> None:
-    """What is stored is checked by the rules of whoever will read it: the type that carries it to members."""
-    try:
-        message = operations.core.billing.to_message(bill, biller.rule)
-        msgspec.msgpack.decode(_ENCODER.encode(message), type=Bill)
-    except msgspec.ValidationError as error:
-        raise record.error("title", f"the bill cannot be shown to members: {error}") from None
-
-
-def _is_known(operations: Operations, bill: dict[str, object], record: Record) -> bool:
-    names = list(bill)
-    row = operations.core.store.one(
-        f"SELECT {', '.join(names)} FROM bill WHERE biller_id = ? AND bill_ref = ?",
-        (bill["biller_id"], bill["bill_ref"]),
-    )
-    if row is None:
-        return False
-    if dict(zip(names, row, strict=True)) != bill:
-        raise record.error("bill_ref", f"bill {bill['bill_ref']} was loaded before with other contents")
-    return True
-
-
-def _use_credit(operations: Operations, biller: BillerInfo, bill_id: int, number: str, total: int) -> None:
-    """A new bill is paid from the customer's credit first. The biller has that money, so none moves."""
-    core = operations.core
-    customer = core.arrears.customer(biller.id, number)
-    used = min(customer[1] if customer else 0, total)
-    if not used:
-        return
-    cash = core.ledger.accounts_by_number([f"cash-{biller.currency}"])[f"cash-{biller.currency}"]
-    account = core.ledger.accounts_by_id([biller.account_id])[biller.account_id]
-    row = TransferRow(
-        *(0, "credit_use", 0, 0, 0, biller.currency, core.clock(), 0, b"", biller.id, number, bill_id),
-        cleared=used,
-        credit=-used,
-    )
-    core.ledger.post(row, account, cash)
-    core.billing.add_credit([(-used, biller.id, number)])
-    bill = core.billing.bills_by_id([bill_id])[bill_id]
-    bill.paid = used
-    core.billing.clear([bill])

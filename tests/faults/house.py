@@ -19,12 +19,13 @@ from im_protocol.connection import FrameReader
 from im_protocol.limits import PAYMENT_ID
 from im_protocol.packets import Flag, Type
 from payment.audit import Operator
+from payment.bill_import import load_bills
 from payment.billing import BillerInfo
 from payment.contract.keys import KeyConfig, verify_key_configs
 from payment.contract.messages import Amount, Answer, Envelope, Pay, Request
 from payment.contract.sealing import ResponseContext, seal_request
 from payment.core import Core, system_clock
-from payment.imports import Record, load_bills, load_customers
+from payment.imports import Record, load_customers
 from payment.limits import LimitSet
 from payment.operations import Operations
 from payment.service import Service

@@ -10,10 +10,13 @@ import msgspec
 import pytest
 
 from im_protocol.limits import ID_MAX, REASON_CHARS_MAX
+from payment import bill_import, imports
 from payment.admin import Commands, Outcome
+from payment.audit import Operator
 from payment.contract.messages import Amount, AskReceipts, Paid, Receipt, ReceiptsAre
 from payment.contract.receipts import verify_receipt
-from payment.errors import OutcomeUnknown
+from payment.errors import OperatorError, OutcomeUnknown
+from payment.operations import Operations
 from tests.payment.house import ELECTRICITY, LIN, MOBILE, PIN, House
 from tests.payment.operator_words import FILES, LEAVES, WORDS, WRITES
 
@@ -245,6 +248,34 @@ def test_two_equal_lines_are_taken_when_they_are_numbered(house: House) -> None:
     file.write_text(HEAD + ROW.replace(",,\n", ",0,1\n") + ROW.replace(",,\n", ",0.00,2\n").replace("0.00,2", "0,2"))
     assert house.do("bill", "import", str(file)) == "bills: 1 new, 0 known already\n"
     assert house.bills(LIN, ELECTRICITY, "88201499").bills[0].total == Amount(2_400, "CNY")
+
+
+def test_credit_is_used_for_new_bills_in_their_order(house: House) -> None:
+    order = house.order(LIN, biller_id=MOBILE, customer_number="13800000001", bill_id=3, minor=5_000)
+    assert isinstance(house.ask(LIN, order), Paid)  # 30.00 were due
+    file = house.path / "f.csv"
+    row = "103,13800000001,2026-02,February,Plan,15.00,2026-02-10,M-2,,\n"
+    other = row.replace("13800000001", "13800000002").replace("M-2", "M-4")
+    file.write_text(HEAD + row + other + row.replace("M-2", "M-3"))
+    assert house.do("bill", "import", str(file)) == "bills: 3 new, 0 known already\n"
+    bills = house.bills(LIN, MOBILE, "13800000001")
+    assert [bill.due.minor for bill in bills.bills] == [1_000] and bills.credit is None
+    house.check()
+
+
+def test_a_plan_that_came_too_late_stores_nothing(house: House) -> None:
+    wanted = bill_import.wanted_bills(house.core.billing.billers, _records(house, ROW))
+    made = bill_import.plan(house.core, wanted)
+    file = house.path / "f.csv"
+    file.write_text(HEAD + ROW.replace("E-9", "E-8"))
+    house.do("bill", "import", str(file))
+    with pytest.raises(OperatorError, match="nothing was loaded"), house.core.store.transaction():
+        bill_import.store_bills(Operations(house.core, Operator("operator")), made)
+    house.check()
+
+
+def _records(house: House, rows: str) -> list[imports.Record]:
+    return imports.read_csv("f.csv", (HEAD + rows).encode(), imports.BILL_COLUMNS)[0]
 
 
 def test_columns_that_are_not_used_are_told(house: House) -> None:
