@@ -196,9 +196,7 @@ def test_receipts_are_fetched_and_kept(client: Client, payments: Payments) -> No
     assert found[0].paid == cny(8_640)
 
 
-def test_refusal_for_a_moment_is_waited_out_with_the_same_id(
-    client: Client, payments: Payments, peer: Peer
-) -> None:
+def test_refusal_for_a_moment_is_waited_out_with_the_same_id(client: Client, payments: Payments, peer: Peer) -> None:
     wait_until(lambda: payments.overview, lambda: turn(client))
     told: list[TryingAgain] = []
     client.bus.subscribe(TryingAgain, told.append)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 MEMBER = 10_001
 SECONDS = 60
 TRIES, TRIES_LONG = 5, 60
-LIFE_SECONDS = (0.2, 0.8)  # from a command's start to the blow: it starts, sends, is carried out, prints
+LIFE = (0.3, 1.1)  # when the blow falls, in lives of a command: it starts, sends, is carried out, prints
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,6 +37,9 @@ class Desk:
         self.service: subprocess.Popen[bytes] | None = None
         self.amount = 0
         self.command("account", "open", f"--member={MEMBER}", "--name=Lin")
+        began = time.monotonic()
+        self.command("biller", "add", "--name=Electricity", "--id=101")
+        self.life_seconds = time.monotonic() - began
 
     def line(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "payment", "--data", str(self.folder), "--log-level=error", *words]
@@ -63,6 +67,16 @@ class Desk:
         self.amount += 1
         return ["account", "top-up", f"--member={MEMBER}", f"--amount={self.amount}.00"]
 
+    def new_bills(self) -> list[str]:
+        """The same for a file of bills; one of them has the amount."""
+        self.amount += 1
+        file = self.folder / "bills.csv"
+        head = "biller_id,customer_number,period,title,line_text,line_amount,due_on,bill_ref\n"
+        row = "101,88201402,2026-01,January,Usage,{},2026-01-20,{}-{}\n"
+        amounts = [self.amount, *(5_000 for _ in range(50))]
+        file.write_text(head + "".join(row.format(a, self.amount, at) for at, a in enumerate(amounts)), "utf-8")
+        return ["bill", "import", str(file)]
+
     def begin(self, words: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self.line(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
@@ -73,8 +87,8 @@ class Desk:
         with_rows = apsw.Connection(str(self.folder / "payment.db"), flags=apsw.SQLITE_OPEN_READWRITE)
         with_rows.setbusytimeout(5_000)
         try:
-            query = "SELECT count(*) FROM transfer WHERE amount = ?"
-            return int(next(with_rows.execute(query, (self.amount * 100,)))[0])
+            counts = "(SELECT count(*) FROM transfer WHERE amount = :a), (SELECT count(*) FROM bill WHERE total = :a)"
+            return sum(next(with_rows.execute(f"SELECT {counts}", {"a": self.amount * 100})))
         finally:
             with_rows.close()
 
@@ -109,15 +123,15 @@ def told_and_true(desk: Desk, status: int, said: str, killed: bool = False) -> s
 
 
 @pytest.mark.timeout(600)
-def test_a_service_that_is_killed_leaves_no_top_up_in_doubt(
+def test_a_service_that_is_killed_leaves_no_command_in_doubt(
     desk: Desk, luck: Luck, tally: Tally, is_long: bool
 ) -> None:
     seen: Counter[str] = Counter()
-    for _ in range(TRIES_LONG if is_long else TRIES):
+    for at in range(TRIES_LONG if is_long else TRIES):
         desk.start()
-        words = desk.new_top_up()
+        words = desk.new_bills() if at % 3 == 2 else desk.new_top_up()
         command = desk.begin(words)
-        threading.Event().wait(luck.uniform(*LIFE_SECONDS))
+        threading.Event().wait(desk.life_seconds * luck.uniform(*LIFE))
         desk.end(signal.SIGKILL)
         out, err = command.communicate(timeout=SECONDS)
         seen[told_and_true(desk, command.returncode, out + err)] += 1
@@ -138,7 +152,7 @@ def test_a_signal_at_any_moment_says_what_is_true(
     for at in range(TRIES_LONG if is_long else TRIES):
         words = desk.new_top_up()
         command = desk.begin(words)
-        threading.Event().wait(luck.uniform(*LIFE_SECONDS))
+        threading.Event().wait(desk.life_seconds * luck.uniform(*LIFE))
         command.send_signal(SIGNALS[at % len(SIGNALS)])
         out, err = command.communicate(timeout=SECONDS)
         if command.returncode < 0 or "Fatal Python error: init" in err:  # nothing of ours ran, so nothing was sent
