@@ -143,6 +143,20 @@ def receipt_card(receipt: Receipt, verified: bool, accounts: Sequence[Account]) 
     )
 
 
+def paid_card(outcome: Outcome) -> Card:
+    """Paid for sure, with no receipt that could be shown here."""
+    order = outcome.order
+    rows = [CardRow(_("Amount"), with_sign(order.amount), strong=True)] if order.amount.minor else []
+    rows.append(CardRow(_("Payment"), order.payment_id.hex()[:8]))
+    return Card(
+        key=order_key(order.payment_id),
+        banner=_("✓ Paid"),
+        banner_tone="good",
+        rows=tuple(rows),
+        text=_("The receipt is not on this device; the wallet fetches it when it is opened."),
+    )
+
+
 def deciding_card(order: Order) -> Card:
     """Nobody here knows yet. It says so, and asks again by itself."""
     rows = [CardRow(_("Amount"), with_sign(order.amount), strong=True)] if order.amount.minor else []

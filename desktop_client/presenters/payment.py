@@ -302,6 +302,8 @@ class BillPresenter:
         bill_id = outcome.order.bill_id
         if outcome.state == "paid" and outcome.receipt is not None:
             self._stream.put_outcome(bill_id, cards.receipt_card(outcome.receipt, outcome.verified, self._accounts()))
+        elif outcome.state == "paid":
+            self._stream.put_outcome(bill_id, cards.paid_card(outcome))
         elif outcome.state in ("not_paid", "prompt"):
             self._not_paid[outcome.order.payment_id] = outcome
             self._stream.put_outcome(bill_id, cards.refusal_card(outcome))

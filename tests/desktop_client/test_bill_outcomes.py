@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from desktop_client.events import PaymentNoticed
+from desktop_client.outcomes import Outcome
 from desktop_client.presenters import cards
 from desktop_client.presenters.payment import BillPresenter
 from desktop_client.presenters.views import PaySheetForm, RosterRow
@@ -157,3 +158,17 @@ def test_a_late_outcome_is_toasted_unless_its_conversation_is_looked_at(person: 
     toasts = [arguments[0] for name, arguments in roster.calls if name == "show_toast"]
     assert (toasts == []) == seen, toasts
     assert row_of(person, ELECTRICITY).unread == 0
+
+
+@pytest.mark.parametrize(("state", "banner"), [
+    ("paid", "✓ Paid"), ("not_paid", "Not paid — no money moved"), ("prompt", "Not paid — no money moved"),
+    ("deciding", "Still deciding"),
+])  # fmt: skip
+def test_each_outcome_has_a_card_that_says_it_also_without_a_receipt(person: Person, state: str, banner: str) -> None:
+    person.signed_in()
+    view = person.open_biller()
+    member = person.app.client.member
+    assert member is not None
+    order = member.payments.new_order(ELECTRICITY, "Electricity", "", 7, "", Amount(8_640, "CNY"), ACCOUNT)
+    presenter_of(person)._show_outcome(Outcome(state, order))  # type: ignore[arg-type]
+    assert [card.banner for card in view.keyed("order-")] == [banner]
