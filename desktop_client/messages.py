@@ -147,6 +147,8 @@ class Messages:
         self._sync_backoff.reset()
         last = self._store.last_sequence
         if event.last_sequence < last:
+            known = SyncRequest(last, self._store.id_at(last))  # answered or not: the server's log tells its operator
+            self._session.request(Type.SYNC_REQUEST, known, lambda answer: None)
             self._went_back()
         elif event.last_sequence > last or self._store.id_at(last):
             self._sync()
