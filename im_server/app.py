@@ -109,6 +109,7 @@ class Server:
         )
         self._database.close()  # this thread's connection; the writer and the workers open their own
         self._members = MemberCommands(lambda job: writer.submit(job).result(60), self._members_added)
+        end = self._database.close  # what each worker thread does at its end
         self.core = dispatcher.core = Core(
             settings=settings,
             server_name=self.facts.name,
@@ -120,9 +121,10 @@ class Server:
             relay=Relay(settings),
             heartbeat=Heartbeat(self._payment_busy, self._payment_hung, settings.heartbeat_seconds),
             writer=writer,
-            workers=Workers("worker", settings.workers, settings.work_queue_max, self._database.close),
-            password_workers=Workers("password", 2, settings.password_queue_max, self._database.close, nice=5),
-            quick_workers=Workers("quick", 1, settings.password_queue_max, self._database.close),
+            workers=Workers("worker", settings.workers, settings.work_queue_max, end),
+            password_workers=Workers("password", settings.password_threads, settings.password_queue_max, end),
+            quick_workers=Workers("quick", 1, settings.password_queue_max, end),
+            admin_workers=Workers("admin", 1, settings.admin_queue_max, end),
             passwords=PasswordChecker(),
             known_devices=known_devices,
             throttle=Throttle(),
@@ -160,6 +162,7 @@ class Server:
         core.workers.start()
         core.password_workers.start()
         core.quick_workers.start()
+        core.admin_workers.start()
         for thread in (core.writer, core.presence, core.heartbeat, *self.io_threads):
             thread.start()
         tables = {
@@ -187,6 +190,7 @@ class Server:
         for io in self.io_threads:
             io.join(10)
         core.presence.stop()
+        core.admin_workers.stop()
         core.quick_workers.stop()  # before the password workers, to whom they hand over
         core.heartbeat.stop()
         core.password_workers.stop()

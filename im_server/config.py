@@ -25,6 +25,8 @@ class Settings:
     keepalive_seconds: int = limits.KEEPALIVE_SECONDS
     out_bytes_max: int = 4 * 1024 * 1024  # a peer that reads slower than this builds up is dropped
     devices_per_member_max: int = 16
+    password_threads: int = 1  # Argon2id: one core at most, so that guesses leave the other to those who are signed in
+    admin_queue_max: int = 16  # operators' commands that wait for one another
     password_queue_max: int = 2_048  # sign-ins waiting for a password check
     work_queue_max: int = 1_024  # history pages and the like waiting for a worker thread
     workers: int = 2

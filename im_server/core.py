@@ -55,6 +55,7 @@ class Core:
     writer: Writer
     workers: Workers
     password_workers: Workers
+    admin_workers: Workers  # operators' commands, which may take long
     quick_workers: Workers  # the passwords of devices that are known
     passwords: PasswordChecker
     known_devices: KnownDevices

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 UNREAD_BYTES = 262_144  # who does not read answers is not read: only what others send goes on to fill the out-queue
 UNREAD_SECONDS = 0.1
 GO_ON_SECONDS = 0.005  # how often a paused connection is looked at whose pause has passed
-UNFINISHED_READS_MAX = 200  # reads in a row that complete no packet: from here on somebody trickles
+UNFINISHED_READS_MAX = 40  # reads in a row that complete no packet: from here on somebody trickles
 TRICKLE_SECONDS = 0.05
 
 

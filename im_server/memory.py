@@ -1,8 +1,7 @@
 """Gives memory back to the system (glibc; elsewhere nothing is done).
 
 By default glibc keeps up to eight heaps for each core and gives back only what is at their ends, so a server keeps for
-ever what one busy minute took. And after the first freed block of 19 MiB (Argon2id's) it no longer takes such blocks
-from the system directly, but from those heaps.
+ever what one busy minute took.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ import threading
 
 TRIM_SECONDS = 20.0
 _ARENAS_MAX = 2
-_MMAP_BYTES = 1_048_576  # larger blocks come from the system and go back to it
-_TRIM_BYTES = 4 * 1_048_576  # free bytes at a heap's end that may stay
+_MMAP_BYTES = 32 * 1_048_576  # Argon2id's blocks stay below: mapping each anew would stop all threads for a moment
+_TRIM_BYTES = 64 * 1_048_576  # free bytes at a heap's end that may stay until the next trimming
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # <malloc.h>
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from im_protocol.packets import Type
 
 STORED_ROW_BYTES = 320  # what a message costs on the disk beside its body: ids, places, three indexes
+LONG_BODY_BYTES = 1_024  # a longer message also takes of its sender's `long_bytes`
 CHAT_TOKEN_BYTES = 4_096  # a message takes one token for each started 4 KiB of its body
 _DAY_SECONDS = 86_400.0
 _reading_lock = threading.Lock()  # guards every MemberQuota's `reading`
@@ -33,10 +34,11 @@ class Quotas:
 
     chat: Rate = Rate(2_400, 600)  # messages of up to 4 KiB; 200 benchmark members send 300 a second each
     stored_bytes: Rate = Rate(64 * 2**20, 64 * 2**20 / _DAY_SECONDS)  # 64 MiB a day: 200,000 short messages
+    long_bytes: Rate = Rate(12 * 2**20, 256 * 2**10)  # bodies over 1 KiB: the longest text, sixteen times a second
     presence: Rate = Rate(120, 2)  # each is told to everybody
     roster: Rate = Rate(400, 15)  # pages: three devices that read a roster of 10,000 at once
     sync: Rate = Rate(400, 40)  # pages, and ...
-    reading_seconds: Rate = Rate(0.5, 0.04)  # ... the time that reading them takes: 30,000 entries at once
+    reading_seconds: Rate = Rate(0.5, 0.02)  # ... the time that reading them takes: 30,000 entries at once
     acknowledged: Rate = Rate(20_000, 5_000)  # CHAT_ACK: as many as messages can arrive
     order: Rate = Rate(300, 100)  # sealed requests, a few for each look at a biller
     keys: Rate = Rate(120, 2)  # KEY_CONFIG_REQUEST: one for each sign-in, one when a key went stale
@@ -142,7 +144,8 @@ class MemberQuota:
         wait = self.chat.take(now, cost)
         if wait:
             return wait
-        wait = self.stored.take(now, STORED_ROW_BYTES + body_bytes)
+        wait = self.bucket("long_bytes", now).take(now, body_bytes) if body_bytes > LONG_BODY_BYTES else 0.0
+        wait = wait or self.stored.take(now, STORED_ROW_BYTES + body_bytes)
         if wait:
             self.chat.give_back(cost)
         return wait

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -19,15 +17,11 @@ _BUSY_SECONDS_MIN = 0.5
 
 
 class Workers:
-    """A fixed number of threads, `nice` to those that serve connections (Linux).
+    """A fixed number of threads. `each_thread_ends` closes what a thread holds (its database connection)."""
 
-    `each_thread_ends` closes what a thread holds (its database connection).
-    """
-
-    def __init__(self, name: str, threads: int, queue_max: int, each_thread_ends: Job, nice: int = 0) -> None:
+    def __init__(self, name: str, threads: int, queue_max: int, each_thread_ends: Job) -> None:
         self._jobs: queue.Queue[Job | None] = queue.Queue(queue_max)
         self._ends = each_thread_ends
-        self._nice = nice
         self._job_seconds = 0.0
         self._threads = [threading.Thread(target=self._run, name=f"{name}-{i}", daemon=True) for i in range(threads)]
 
@@ -60,8 +54,6 @@ class Workers:
         return self._jobs.qsize() * self._job_seconds / len(self._threads)
 
     def _run(self) -> None:
-        if self._nice and sys.platform == "linux":  # elsewhere priorities belong to processes
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         try:
             while (job := self._jobs.get()) is not None:
                 began = time.monotonic()

@@ -19,7 +19,7 @@ def command(core: Core, conn: Connection, frame: Frame) -> None:
     wanted = _readers.setdefault(conn, CommandReader()).feed(frame)
     if wanted is None:
         return
-    core.password_workers.submit(lambda: _run(core, conn, frame.request_id, wanted))
+    core.admin_workers.submit(lambda: _run(core, conn, frame.request_id, wanted))
 
 
 def _run(core: Core, conn: Connection, request_id: int, wanted: AdminCommand) -> None:
