@@ -136,7 +136,7 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
     server = Server(folder, name=args.name, host=host, port=port, payment_argv=() if args.chat_only else None)
     stop = threading.Event()
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-        if hasattr(signal, name):
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:  # nohup
             signal.signal(getattr(signal, name), lambda *_: stop.set())
     server.facts.hosts = args.advertise or ([] if server.host in EVERY_ADDRESS else [server.host])
     disk_failed = threading.Event()

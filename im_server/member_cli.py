@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from host.arguments import command_id, number, words
-from host.console import DONE, STATUSES_TEXT, UNKNOWN, Console
+from host.console import DONE, STATUSES_TEXT, UNKNOWN, UNPRINTED, Console
 from host.kept import Kept, kept
 from host.streams import failure_of
 from im_protocol import limits
@@ -136,7 +136,7 @@ def _add(folder: DataFolder, args: argparse.Namespace) -> int:
 def _open_account(folder: DataFolder, member_id: int, name: str, pin: str, own_id: str) -> int:
     command = ["account", "open", f"--member={member_id}", f"--name={name}", f"--id={own_id}"]
     status = cli.payment_command(folder, [*command, "--pin-stdin"] if pin else command, pin.encode())
-    if status not in (DONE, UNKNOWN):
+    if status not in (DONE, UNKNOWN, UNPRINTED):
         sys.stderr.write(
             f"{cli.PROGRAM}: Member {member_id} was added, but without a payment account. To open it: "
             f'account open --member {member_id} --name "{name}"\n'

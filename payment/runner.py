@@ -164,8 +164,9 @@ class Runner:
         os.set_blocking(writing, False)
         signal.set_wakeup_fd(writing)
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), lambda *_: None)
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, lambda *_: None)
 
         def hear() -> None:
             os.read(reading, 1)

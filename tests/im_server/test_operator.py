@@ -51,9 +51,11 @@ def here(capsys: pytest.CaptureFixture[str], data: Path, *words: str) -> subproc
 
 def into_full(data: Path, *words: str) -> int:
     with Path("/dev/full").open("wb") as full:
-        return subprocess.run(
-            line(data, *words), stdout=full, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT
-        ).returncode
+        done = subprocess.run(
+            line(data, *words), stdout=full, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENVIRONMENT
+        )
+    assert b"It was done" in done.stderr and b"without a payment account" not in done.stderr
+    return done.returncode
 
 
 def names(data: Path) -> list[str]:
