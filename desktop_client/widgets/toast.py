@@ -5,7 +5,9 @@ from __future__ import annotations
 import tkinter
 from typing import TYPE_CHECKING, Any
 
+from desktop_client.i18n import _
 from desktop_client.widgets.block import draw_text
+from desktop_client.widgets.menu import Menu
 
 if TYPE_CHECKING:
     from desktop_client.theme import Ui
@@ -33,7 +35,18 @@ class Toast(tkinter.Canvas):
         self.place(relx=0.5, rely=1.0, y=-px(bottom), anchor="s")
         tkinter.Misc.lift(self)
         self.bind("<Button-1>", lambda _e: self.destroy())
+        self.bind("<ButtonPress-3>", lambda e: self._menu(ui, text).tk_popup(e.x_root, e.y_root))
         self._timer = self.after(SHOWN_MS, self.destroy)
+
+    def _menu(self, ui: Ui, text: str) -> Menu:
+        """What it says can be copied, though it is gone soon."""
+        menu = Menu(self.master, ui)
+        menu.add_command(label=_("Copy"), command=lambda: self._copy(text))
+        return menu
+
+    def _copy(self, text: str) -> None:
+        self.master.clipboard_clear()
+        self.master.clipboard_append(text)
 
     def destroy(self) -> None:
         self.after_cancel(self._timer)

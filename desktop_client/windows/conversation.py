@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tkinter
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from desktop_client.i18n import _
 from desktop_client.palette import ON_AVATAR
@@ -34,6 +34,7 @@ HEAD = 57
 FOOT = 30
 AVATAR = 36
 TITLE_CHARS_MAX = 80
+CONTROL_MASK, ALT_MASK = 0x4, 0x8  # of Tk's `event.state`
 TEXT_LEFT = 62
 
 
@@ -170,6 +171,9 @@ class ConversationWindow(BaseWindow):
         w.stream.pack(side="top", fill="both", expand=True)
         if self.kind == "member":
             w.composer.lift()  # Tab goes in the order of stacking: the stream before the composer
+        if self.kind == "member":
+            w.stream.canvas.bind("<Key>", self._type_on, add=True)
+            w.stream.canvas.bind("<<Paste>>", lambda _e: self._paste_on())
         top.bind("<Escape>", lambda _e: self.on_delete())
 
     def _build_footer(self) -> None:
@@ -211,6 +215,19 @@ class ConversationWindow(BaseWindow):
         for window in self._opened:
             window.close()
         super().close()
+
+    def _type_on(self, event: tkinter.Event[Any]) -> str | None:
+        """A letter that is typed while the messages have the focus, after one was selected, is meant for the input."""
+        with_control = int(event.state) & (CONTROL_MASK | ALT_MASK)
+        if not event.char or not event.char.isprintable() or with_control:
+            return None
+        self.widgets.composer.insert(event.char)
+        return "break"
+
+    def _paste_on(self) -> str:
+        self.widgets.composer.text.focus_set()
+        self.widgets.composer.editing.paste()
+        return "break"
 
     def _show_all(self, text: str) -> None:
         """A folded text whole, in a window of its own that scrolls; another one takes its place."""

@@ -275,3 +275,21 @@ def test_the_words_of_a_key_are_selected_and_copied(desk: Desk) -> None:
     canvas.focus_force()
     canvas.event_generate("<Control-a>")
     assert Mouse(trust, canvas).copied() == "river\ncandle\norbit\nmaple\nseven\nharbor"
+
+
+def test_what_is_typed_after_a_selection_goes_into_the_input(desk: Desk) -> None:
+    chat = Chat(desk, "one two")
+    chat.window.set_draft("")
+    chat.mouse.click(chat.mouse.at(chat.block(0), "two"), 2)
+    assert chat.mouse.copied() == "two"
+    chat.hand.press("x")
+    assert chat.window.widgets.composer.get() == "x"
+
+
+def test_a_notice_is_copied_from_its_menu(desk: Desk, menus: list[tkinter.Menu]) -> None:
+    chat = Chat(desk, "one")
+    chat.window.toast("Wang 🦊: saved to /tmp/receipt.json", "good")
+    chat.hand.settle()
+    chat.window._toasts["toast"].event_generate("<ButtonPress-3>", x=5, y=5)
+    menus[-1].invoke("Copy")
+    assert chat.stream.canvas.clipboard_get() == "Wang 🦊: saved to /tmp/receipt.json"
