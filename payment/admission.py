@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from im_protocol import codes
 from im_protocol.limits import ID_MAX
@@ -16,6 +15,10 @@ USELESS_BURST = 200
 USELESS_PER_SECOND = 50
 """Seals of one member that cannot be opened or are copies: opening them all takes 2 % of the deciding thread's time."""
 
+STORED_BURST = 2_000
+STORED_PER_SECOND = 2
+"""Answers to one member that leave a nonce or a mark for days, as each does that no money moved: 70 MB at most."""
+
 MEMBERS_KEPT_MAX = 4_096
 PARKED_MAX = 256
 """Opened requests of one member that wait for a payment id or a password; further ones are not opened."""
@@ -23,16 +26,34 @@ PARKED_MAX = 256
 PARKED_RETRY_MS = 500
 
 _BUSY = "Too many requests of yours are waiting; nothing was charged under this packet. Try again in a moment."
-_USELESS = "Too many repeated or broken requests of yours; nothing was charged under this packet. Try again later."
+_USELESS = "Too many requests of yours came to nothing; nothing was charged under this packet. Try again later."
 _NO_MEMBER = Refusal(codes.BAD_SEAL, "the order could not be opened; nothing was charged")
 
 
-@dataclass(slots=True)
-class _Bucket:
-    """Tokens in thousandths, so that refilling needs no fractions."""
+class Buckets:
+    """A bucket of tokens for each member. Counted in thousandths, so that refilling needs no fractions."""
 
-    thousandths: int
-    at_ms: int
+    def __init__(self, burst: int, per_second: int, clock_ms: Callable[[], int]) -> None:
+        self._full = 1_000 * burst
+        self._per_second = per_second
+        self._clock_ms = clock_ms
+        self._kept: OrderedDict[int, tuple[int, int]] = OrderedDict()
+
+    def wait_ms(self, member_id: int) -> int:
+        """How long until there is a token, in milliseconds; 0: there is one."""
+        lacking = 1_000 - self._thousandths(member_id)
+        return max(0, -(-lacking // self._per_second))
+
+    def take(self, member_id: int) -> None:
+        """Takes a token, on credit when there is none."""
+        self._kept[member_id] = (self._thousandths(member_id) - 1_000, self._clock_ms())
+        self._kept.move_to_end(member_id)
+        if len(self._kept) > MEMBERS_KEPT_MAX:
+            self._kept.popitem(last=False)  # the one that took none for longest
+
+    def _thousandths(self, member_id: int) -> int:
+        thousandths, at_ms = self._kept.get(member_id, (self._full, 0))
+        return min(self._full, thousandths + (self._clock_ms() - at_ms) * self._per_second)
 
 
 def monotonic_ms() -> int:
@@ -45,8 +66,8 @@ class Admission:
 
     def __init__(self, parked: Callable[[int], int], clock_ms: Callable[[], int] = monotonic_ms) -> None:
         self._parked = parked
-        self._clock_ms = clock_ms
-        self._buckets: OrderedDict[int, _Bucket] = OrderedDict()
+        self._useless = Buckets(USELESS_BURST, USELESS_PER_SECOND, clock_ms)
+        self._stored = Buckets(STORED_BURST, STORED_PER_SECOND, clock_ms)
 
     def refusal(self, member_id: int) -> Refusal | None:
         """Why a sealed request of this member is not opened; None when it is."""
@@ -54,25 +75,13 @@ class Admission:
             return _NO_MEMBER  # the database could not even store who it was
         if self._parked(member_id) >= PARKED_MAX:
             return Refusal(codes.RATE_LIMITED, _BUSY, PARKED_RETRY_MS)
-        bucket = self._buckets.get(member_id)
-        if bucket is None:
-            return None
-        self._refill(bucket)
-        if bucket.thousandths >= 1_000:
-            return None
-        return Refusal(codes.RATE_LIMITED, _USELESS, -(-(1_000 - bucket.thousandths) // USELESS_PER_SECOND))
+        wait_ms = max(self._useless.wait_ms(member_id), self._stored.wait_ms(member_id))
+        return Refusal(codes.RATE_LIMITED, _USELESS, wait_ms) if wait_ms else None
 
     def was_useless(self, member_id: int) -> None:
         """A seal of this member could not be opened, or was a copy."""
-        bucket = self._buckets.pop(member_id, None) or _Bucket(1_000 * USELESS_BURST, self._clock_ms())
-        self._refill(bucket)
-        bucket.thousandths -= 1_000
-        self._buckets[member_id] = bucket
-        if len(self._buckets) > MEMBERS_KEPT_MAX:
-            self._buckets.popitem(last=False)  # the one that was well-behaved for longest
+        self._useless.take(member_id)
 
-    def _refill(self, bucket: _Bucket) -> None:
-        now_ms = self._clock_ms()
-        gained = (now_ms - bucket.at_ms) * USELESS_PER_SECOND
-        bucket.thousandths = min(1_000 * USELESS_BURST, bucket.thousandths + gained)
-        bucket.at_ms = now_ms
+    def left_something(self, member_id: int) -> None:
+        """An answer to this member, that no money moved, is kept true by a row that stays for days."""
+        self._stored.take(member_id)

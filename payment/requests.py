@@ -14,7 +14,6 @@ from payment.contract.messages import (
     AskBill,
     AskPayment,
     AskReceipts,
-    Done,
     Overview,
     OverviewIs,
     Paid,
@@ -26,9 +25,10 @@ from payment.contract.messages import (
     SignedReceipt,
 )
 from payment.contract.receipts import receipt_unless_known
-from payment.credentials import Locked, PinRecord, is_pin, is_weak
+from payment.credentials import Locked, is_pin
 from payment.gate import Failed, PinGate, Verdict, Verified
 from payment.orders import Order, fingerprint
+from payment.pin_changes import PinChanges
 from payment.prompts import Words
 from payment.results import decode_result
 from payment.verification import Crowded, Replayed, Stale, nonce_of
@@ -50,6 +50,7 @@ class Requests:
         self._service = service
         self._core = service.core
         self._gate = gate
+        self._pin_changes = PinChanges(service, gate, self._words)
         self._languages: dict[str, Words] = {}
         self._lost: set[bytes] = set()  # chain hashes of genuine receipts that the log told of
 
@@ -67,7 +68,7 @@ class Requests:
         elif isinstance(request, AskReceipts):
             self._ask_receipts(asked, request)
         elif isinstance(request, SetPin):
-            self._set_pin(asked, request)
+            self._pin_changes.set_pin(asked, request)
         else:
             self._overview(asked, request)
 
@@ -122,6 +123,7 @@ class Requests:
     def _spending(self, asked: Asked) -> Callable[[], None]:
         """What keeps, inside a transaction, the promise of `_turn_away`; in this turn it counts from now on."""
         core, made_at_ms, pay = self._core, asked.envelope.made_at_ms, asked.envelope.request
+        self._service.left_something(asked.member_id)
         nonce = nonce_of(asked.envelope, asked.member_id)
         key = (asked.member_id, pay.payment_id) if isinstance(pay, Pay) else None
         if key:
@@ -220,6 +222,7 @@ class Requests:
             return
         made_at_ms, now_ms = asked.envelope.made_at_ms, self._core.clock()
         self._core.orders.promise(key, made_at_ms)
+        self._service.left_something(asked.member_id)
         self._write(
             asked,
             lambda: self._core.orders.mark_dead(key, made_at_ms, now_ms),
@@ -314,73 +317,6 @@ class Requests:
             self._service.answer(asked, order.words.pin_locked(verdict.until_ms))
         else:
             self._service.answer(asked, order.words.wrong_pin(verdict.attempts_left, verdict.locked_until_ms))
-
-    # ---- the payment password ---------------------------------------------------------------------------------
-
-    def _set_pin(self, asked: Asked, request: SetPin) -> None:
-        words, member_id = self._words(asked), asked.member_id
-        accounts = self._core.ledger.accounts_of(member_id)
-        with_pin = [account for account in accounts if self._core.credentials.has_pin(account.id)]
-        if not accounts:
-            self._service.answer(asked, words.refused("no_account"))
-        elif not is_pin(request.new) or is_weak(request.new):
-            self._service.answer(asked, words.refused("weak_pin"))
-        elif not with_pin:
-            self._store_pin(asked, request.new)
-        elif request.old is None:
-            self._service.answer(asked, words.refused("old_pin_needed"))
-        elif not is_pin(request.old):
-            self._service.answer(asked, words.refused("not_six_digits"))
-        else:
-            self._gate.check(
-                member_id,
-                with_pin[0].number,
-                request.old,
-                asked.nonce,
-                lambda verdict: self._old_checked(asked, request.new, verdict),
-            )
-
-    def _old_checked(self, asked: Asked, new: str, verdict: Verdict) -> None:
-        words = self._words(asked)
-        if isinstance(verdict, Verified):
-            self._store_pin(asked, new)
-        elif isinstance(verdict, Failed):
-            self._service.fail(asked)
-        elif isinstance(verdict, Locked):
-            self._service.answer(asked, words.old_pin_locked(verdict.until_ms))
-        else:
-            self._service.answer(asked, words.wrong_old_pin(verdict.attempts_left, verdict.locked_until_ms))
-
-    def _store_pin(self, asked: Asked, new: str) -> None:
-        """Sets the password of all the member's accounts: people remember one."""
-        credentials, now_ms = self._core.credentials, self._core.clock()
-
-        targets = [(account.id, account.number) for account in self._core.ledger.accounts_of(asked.member_id)]
-
-        def prepare() -> list[PinRecord] | None:
-            try:
-                return [credentials.prepare(new) for _ in targets]
-            except Exception:  # no memory, for example; the asker is told below
-                log.exception("a payment password could not be prepared")
-                return None
-
-        def stored(records: list[PinRecord] | None) -> None:
-            if records is None:
-                self._service.fail(asked)
-                return
-
-            def store() -> None:
-                self._core.save_nonce(asked.nonce, asked.envelope.made_at_ms)
-                for (account_id, number), record in zip(targets, records, strict=True):
-                    credentials.set(account_id, number, record, now_ms, "member")
-
-            self._write(asked, store, lambda _: self._pin_stored(asked))
-
-        self._service.slow(prepare, stored)
-
-    def _pin_stored(self, asked: Asked) -> None:
-        self._service.changed(asked.member_id)
-        self._service.answer(asked, Done(self._words(asked).pin_set()))
 
 
 def _missing(pay: Pay, number: str | None, accounts: list[Account]) -> list[str]:

@@ -122,6 +122,10 @@ class Service:
         """
         self._writes.append(_Write(work, then, failed or _nothing))
 
+    def left_something(self, member_id: int) -> None:
+        """An answer to this member leaves a row that stays for days; only so many are taken."""
+        self._admission.left_something(member_id)
+
     def slow(self, work: Callable[[], Any], then: Callable[[Any], None]) -> None:
         """Runs `work` on another thread and `then` with its result in a later turn."""
         self._slow(work, then)

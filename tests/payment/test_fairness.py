@@ -11,9 +11,9 @@ from im_protocol.packets import Refusal, Type
 from payment import admission, inbox, verification
 from payment.admission import Admission
 from payment.contract import sealing
-from payment.contract.messages import AskPayment, Overview, OverviewIs, Paid, Refused
+from payment.contract.messages import AskPayment, Done, Overview, OverviewIs, Paid, PaymentUnknown, Refused, SetPin
 from payment.inbox import SHARE_MAX, Inbox
-from tests.payment.house import LIN, WANG, WRONG_PIN, House
+from tests.payment.house import LIN, PIN, WANG, WRONG_PIN, House
 
 
 def frame(member_id: int, body: bytes = b"", kind: int = Type.SEALED_REQUEST) -> Frame:
@@ -157,3 +157,27 @@ def test_guesses_of_one_member_take_one_thread_at_a_time(house: House) -> None:
         house.service.turn([frame(LIN, house.seal(LIN, house.order(LIN, pin=WRONG_PIN))[0])])
     house.service.turn([frame(WANG, house.seal(WANG, house.order(WANG))[0])])
     assert len(house.calls) == 2
+
+
+def test_what_one_member_can_leave_in_the_database_is_limited(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer that no money moved leaves a row for days, or it would not stay true. So there are only so many."""
+    now = [0]
+    stored = admission.Buckets(3, admission.STORED_PER_SECOND, lambda: now[0])
+    monkeypatch.setattr(house.service._admission, "_stored", stored)
+    asked = [AskPayment(bytes([at]) * 16) for at in range(3)]
+    assert all(isinstance(answer, PaymentUnknown) for answer in house.ask_all([(LIN, one) for one in asked]))
+    body, _ = house.seal(LIN, Overview())
+    refusal = house.refusal(LIN, body)
+    assert refusal.code == codes.RATE_LIMITED and "nothing was charged under this packet" in refusal.message
+    assert isinstance(house.ask(WANG, Overview()), OverviewIs)
+    now[0] += refusal.retry_after_ms
+    assert isinstance(house.ask(LIN, Overview()), OverviewIs)
+
+
+def test_changes_of_one_password_take_one_thread_at_a_time(house: House) -> None:
+    house.ask(LIN, house.order(LIN))  # the password is known, so that each change goes straight on
+    for _ in range(20):
+        house.service.turn([frame(LIN, house.seal(LIN, SetPin("805913", PIN))[0])])
+    assert len(house.calls) == 1
+    house.relay([])
+    assert isinstance(house.ask(LIN, SetPin("290715", "805913")), Done)
