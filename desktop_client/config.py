@@ -25,12 +25,12 @@ class Timings:
     backoff_max_seconds: float = 30.0
     backoff_jitter: float = 0.3  # a fraction of the wait, added at random: clients don't all come back at once
     silence_seconds: float = float(limits.SILENCE_SECONDS_MAX)
-    ping_waiting_seconds: float = 3.0  # of silence, while an answer is waited for: with the next one, cut within 10 s
+    ping_waiting_seconds: float = 2.5  # of silence, while an answer is waited for: with the next one, cut within 10 s
     ping_idle_seconds: float = 20.0  # of silence otherwise: cut within 30 s
-    pong_seconds: float = 6.0  # from a PING to the end, when nothing comes
+    pong_seconds: float = 5.5  # from a PING to the end, when nothing comes
     sign_in_silence_seconds: float = 20.0  # no PING is allowed before sign-in
     reconnect_seconds: float = 4.0  # one attempt to come back; TCP asks at 0, 1 and 3 seconds
-    network_backoff_max_seconds: float = 2.0  # between attempts while the network is away, so that it is noticed soon
+    network_backoff_max_seconds: float = 1.5  # between attempts while the network is away, so that it is noticed soon
     repeat_first_seconds: float = 1.0  # a message, a page of history or of the roster that was refused for now
     repeat_max_seconds: float = 30.0
     ask_again_first_seconds: float = 1.0  # a payment still being decided is asked after, again and again
