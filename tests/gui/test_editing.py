@@ -23,8 +23,8 @@ INPUTS = [
     ("pay_error", "other_amount", "amount"), ("wallet", "new", "secret"),
 ]  # fmt: skip
 MILLION = 1_000_000
-PASTE_MS_MAX = 200
-TRIES = 3  # the machine is shared: the best of a few is what the program needs
+PASTE_MS_MAX = 200  # of the thread itself: the machine is shared
+TRIES = 3
 
 
 class Input:
@@ -216,10 +216,10 @@ def test_a_million_characters_in_one_line_are_refused_in_words_and_at_once(
     took = []
     for _try in range(TRIES):
         field.clip("7" * MILLION)
-        begin = time.monotonic()
+        begin = time.thread_time()
         field.widget.event_generate("<<Paste>>")
         field.hand.driver.pump()
-        took.append((time.monotonic() - begin) * 1000)
+        took.append((time.thread_time() - begin) * 1000)
     assert min(took) < PASTE_MS_MAX, took
     assert field.get() == "12"
     assert any("1,000,002 characters" in text for text in field.hand.texts())
@@ -245,12 +245,12 @@ def test_the_largest_draft_does_not_make_a_key_slow(desk: Desk) -> None:
     took = []
     for _try in range(TRIES):
         field.set("")
-        begin = time.monotonic()
+        begin = time.thread_time()
         field.paste("电" * DRAFT_CHARS_MAX)
         field.hand.press("BackSpace")
-        took.append((time.monotonic() - begin) * 1000)
+        took.append((time.thread_time() - begin) * 1000)
     assert len(field.get()) == DRAFT_CHARS_MAX - 1
-    assert min(took) < 2 * PASTE_MS_MAX, took
+    assert min(took) < PASTE_MS_MAX, took
 
 
 def test_undoing_does_not_bring_back_what_was_sent(desk: Desk) -> None:
