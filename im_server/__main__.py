@@ -61,7 +61,9 @@ def _main(console: Console, argv: list[str]) -> int:
         return int(args.run(DataFolder(Path(args.data)), args))
     except (MemberError, StartError) as error:
         return console.refused(str(error))
-    except (ServerError, OSError, ValueError) as error:
+    except OSError as error:
+        return console.gave_up(f"{error.filename or 'The system says'}: {error.strerror or error}.")
+    except (ServerError, ValueError) as error:
         return console.gave_up(str(error))
 
 

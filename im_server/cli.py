@@ -94,11 +94,14 @@ def add_members(
         check_request(request)
         if not request.password:
             request.password, request.password_is_made = make_password(), True
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Argon2id lets the interpreter's lock go
-        rows = []
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)  # Argon2id lets the interpreter's lock go
+    rows = []
+    try:
         for row in pool.map(_row, requests):
             rows.append(row)
             progress(len(rows))
+    finally:
+        pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the thousands that are left
     out = member_command(folder, ["add", command_id], msgspec.json.encode(rows), sent)
     added = msgspec.json.decode(out, type=list[Added])
     return [Added(row.id, row.name, request.password) for row, request in zip(added, requests, strict=True)]

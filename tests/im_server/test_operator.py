@@ -288,3 +288,46 @@ def test_a_signal_to_the_outer_program_tells_what_the_inner_one_knows(tmp_path: 
         service.send_signal(signal.SIGCONT)
         service.terminate()
         service.communicate(timeout=SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_member_is_added_once_whatever_becomes_of_the_server_meanwhile(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    data = tmp_path / "data"
+    served = subprocess.Popen(
+        line(data, "serve", "--listen=127.0.0.1:0", "--chat-only"), stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+    assert served.stdout is not None
+    while not served.stdout.readline().startswith("ready"):
+        assert served.poll() is None
+    words = ["member", "add", "--name=Lin", "--no-account"]
+    served.send_signal(signal.SIGSTOP)
+    command = subprocess.Popen(line(data, *words), stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    wait_until(lambda: list((data / "run" / "commands").glob("*.json")))
+    threading.Event().wait(0.7)  # it is sent a moment later; the server, stopped, cannot tell
+    if number == signal.SIGKILL:
+        served.kill()
+    else:
+        command.send_signal(number)
+    _, err = command.communicate(timeout=SECONDS)
+    served.kill()
+    served.communicate(timeout=SECONDS)
+    assert command.returncode == 3 and "not known yet" in err and "not done twice" in err
+    again = run(data, *words)
+    assert again.returncode == 0 and "not a second one" in again.stderr
+    assert names(data) == ["Lin"]
+
+
+def test_ctrl_c_does_not_wait_for_thousands_of_passwords(tmp_path: Path) -> None:
+    file = members_csv(tmp_path, [f",Member {at},secret pass {at}" for at in range(5_000)], "id,name,password")
+    command = subprocess.Popen(
+        line(tmp_path / "data", "member", "import", file), stderr=subprocess.PIPE, env=ENVIRONMENT
+    )
+    wait_until(lambda: list((tmp_path / "data" / "payment").glob("payment.db")))
+    threading.Event().wait(1)
+    began = time.monotonic()
+    command.send_signal(signal.SIGINT)
+    _, err = command.communicate(timeout=SECONDS)
+    assert time.monotonic() - began < 30 and command.returncode == 1 and b"Nothing was changed" in err
+    assert names(tmp_path / "data") == []
