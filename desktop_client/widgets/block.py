@@ -129,7 +129,7 @@ class Block:
         if run.kind == "text":
             self._letters_and_links(run, x, y)
             return
-        picture = self._ui.paint.sign(run.shown, run.width - max(1, run.width // 9), run.grey)
+        picture = self._ui.paint.sign(run.shown, run.width - max(1, run.width // 9), run.grey, self.color)
         self.pictures.append(picture)
         x, y = x + run.width / 2, y + self.line / 2
         self.ids.append(self.canvas.create_image(x, y, image=picture, anchor="center", tags=self.tag))

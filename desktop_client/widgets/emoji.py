@@ -39,7 +39,9 @@ MAYBE = re.compile(
     "\u2934\u2935\u2b05-\u2b55\u3030\u303d\u3297\u3299\ufe0e\ufe0f\U0001f000-\U0001faff\U000e0020-\U000e007f]"
 )
 # Signs that a text uses as letters: a picture only where the writer asked for one.
-SIGNS = frozenset("0123456789#*©®™‼⁉ℹ↔↕↖↗↘↙↩↪▪▫▶◀◻◼Ⓜ〰〽㊗㊙")
+SIGNS = frozenset("0123456789#*©®™‼⁉ℹ↔↕↖↗↘↙↩↪▪▫▶◀◻◼Ⓜ〰〽㊗㊙✔✖♾")
+# Drawn in near black, as ink; on a dark ground they take the colour of the letters beside them. A black heart does not.
+INK = frozenset("✔✖➕➖➗🟰➰➿〰♾🎵🎶💱💲🔙🔚🔛🔜🔝©®™‼⁉")
 
 # One emoji with all that belongs to it, by UTS #51 (ED-13 to ED-17): flags, keycaps, skin tones, tags, joined.
 _BASE = "[#*0-9\u00a9\u00ae\u203c-\u3299\U0001f000-\U0001faff]"

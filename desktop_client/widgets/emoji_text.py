@@ -123,7 +123,7 @@ class EmojiText(tkinter.Text):
         side = metrics(self._ui.font(self._font)).side
         found = _bounded(emoji.find(text))
         for one in reversed(found):
-            picture = self._ui.paint.sign(one.key, side, one.grey)
+            picture = self._ui.paint.sign(one.key, side, one.grey, self._ui.c.text)
             self._pictures.append(picture)
             start = f"1.0+{one.start}i"
             self.image_create(start, image=picture, padx=1)

@@ -77,16 +77,24 @@ class Painter:
         key = ("avatar", size, fill, picture, dot, ring, dim)
         return self._keep(key, lambda: self._avatar(size, fill, picture, dot, ring, dim, share))
 
-    def sign(self, key: str, size: int, grey: bool = False) -> ImageTk.PhotoImage:
-        """An emoji of the bundled pack; an empty key is one that the pack does not have yet."""
+    def sign(self, key: str, size: int, grey: bool = False, color: str = "") -> ImageTk.PhotoImage:
+        """An emoji of the bundled pack; an empty key is one that the pack does not have yet.
+
+        `color` is that of the letters beside it: where they are light, what is drawn as ink has it too.
+        """
+        ink = color if key in emoji.INK and _is_light(color) else ""
 
         def draw() -> Image.Image:
             if not key:
                 return _unknown(size)
             drawn = emoji.picture(key).resize((size, size), Image.Resampling.LANCZOS)
+            if ink:
+                flat = Image.new("RGBA", drawn.size, ink)
+                flat.putalpha(drawn.getchannel("A"))
+                return flat
             return drawn.convert("LA").convert("RGBA") if grey else drawn
 
-        return self._keep(("sign", key, size, grey), draw)
+        return self._keep(("sign", key, size, grey, ink), draw)
 
     def logo(self, size: int) -> ImageTk.PhotoImage:
         """The application's icon."""
@@ -200,6 +208,11 @@ def mix(color: str, other: str, share: float) -> str:
     a, b = ImageColor.getrgb(color), ImageColor.getrgb(other)
     red, green, blue = (round(x * (1 - share) + y * share) for x, y in zip(a[:3], b[:3], strict=True))
     return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _is_light(color: str) -> bool:
+    """Whether letters of this colour stand on a dark ground."""
+    return bool(color) and ImageColor.getrgb(color)[1] > 128
 
 
 def _unknown(size: int) -> Image.Image:

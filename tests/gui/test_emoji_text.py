@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from PIL import ImageTk
 
 from desktop_client.widgets.emoji_text import EmojiText
 from desktop_client.windows.driver import Hand
@@ -126,3 +127,15 @@ def test_a_full_draft_of_emoji_is_dressed_at_once(desk: Desk, name: str) -> None
     assert time.process_time() - begun < 5.0  # 0.5 is usual
     assert writing.get() == STRANGE[name]
     assert writing.drawn().strip(" \u200d") == ""
+
+
+def test_a_tick_is_seen_on_a_dark_ground_and_a_black_heart_stays_black(desk: Desk) -> None:
+    def darkest(key: str, color: str) -> int:
+        picture = desk.ui.paint.sign(key, 32, color=color)
+        pixels = ImageTk.getimage(picture).convert("RGBA").get_flattened_data()
+        return max(max(p[:3]) for p in pixels if p[3] > 200)
+
+    assert darkest("✔", desk.ui.c.text) < 100
+    desk.ui.use("dark")
+    assert darkest("✔", desk.ui.c.text) > 200
+    assert darkest("🖤", desk.ui.c.text) < 100
