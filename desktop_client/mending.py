@@ -26,8 +26,10 @@ NO_STORE = "no_store"  # signed in, but what belongs to the member cannot be sto
 ASIDE_MAX = 1_000  # damaged files that are kept; more are nobody's accident
 SIDE_FILES = ("", "-wal", "-shm")
 MAGIC = b"SQLite format 3\0"
-FOREIGN = ("no such table", "no such column", "table messages has no column")  # tables of our names, of another make
-CHECK_BYTES_MAX = 256 * 1024 * 1024  # a larger file is opened without looking at each of its pages first
+HEAD_BYTES = 20
+FORMATS = {1, 2}  # SQLite's file format, 1.3.3: who may write and who may read; a later one is opened for reading only
+FOREIGN = ("no such table", "no such column", "table messages has no column", "unsupported file format")  # not our make
+CHECK_BYTES_MAX = 32 * 1024 * 1024  # of a larger file not every page is looked at first: windows wait meanwhile
 # What only this device knows: table, and which of its rows.
 CARRIED = (("orders", "1"), ("receipts", "1"), ("messages", "state = 'sending'"))
 
@@ -82,13 +84,20 @@ def _looks_good(path: Path) -> bool:
     with suppress(FileNotFoundError):
         if path.is_file() and path.stat().st_size > 0:
             with path.open("rb") as file:
-                if file.read(len(MAGIC)) != MAGIC:
-                    return False
+                head = file.read(HEAD_BYTES)
+            if not head.startswith(MAGIC) or not set(head[18:20]) <= FORMATS:
+                return False
             try:
                 with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as database:
-                    checked = path.stat().st_size <= CHECK_BYTES_MAX
-                    return not checked or list(database.execute("PRAGMA quick_check(1)")) == [("ok",)]
-            except (apsw.CorruptError, apsw.NotADBError) as error:
+                    if path.stat().st_size <= CHECK_BYTES_MAX:
+                        good = list(database.execute("PRAGMA quick_check(1)")) == [("ok",)]
+                    else:
+                        good = True
+                    if good and list(database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'orders'")):
+                        for _row in database.execute("SELECT * FROM orders"):
+                            pass  # SQLite does not look into texts: what is no UTF-8 shows when it is read
+                    return good
+            except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
                 log.warning("the member's database is damaged: %s", error)
                 return False
             except apsw.Error as error:
@@ -124,8 +133,19 @@ def _carry_over(kept: Path, store: Store) -> bool:
                 if row is not None:
                     store.rows(f"INSERT OR IGNORE INTO {table} ({','.join(columns)}) VALUES ({marks})", *row)
             if table == "orders":
-                whole = None not in rows
+                whole = None not in rows and _is_sound(copy, table)
     return whole
+
+
+def _is_sound(copy: Path, table: str) -> bool:
+    """Whether the pages of this table are as SQLite wrote them: rows that a torn page hides are no error when read."""
+    import apsw
+
+    try:
+        with closing(apsw.Connection(str(copy))) as damaged:
+            return list(damaged.execute(f"PRAGMA integrity_check({table})")) == [("ok",)]
+    except apsw.Error:
+        return False
 
 
 def _rows(copy: Path, table: str, which: str, columns: list[str]) -> Iterator[tuple[Any, ...] | None]:
