@@ -1,27 +1,53 @@
 """The client without a window, for scripts and screen readers: `billbuddy-cli`.
 
 Exit status: 0 done; 1 refused, no money moved; 2 usage; 3 the outcome is not known yet; 4 done, but not printed.
-Little is imported up here: from the first moment on a signal has to find somebody who says what it interrupted.
+Next to nothing is imported up here, and signals are held back until somebody is there who says what they interrupt.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from host.console import Console, run
-
+TYPE_CHECKING = False  # as `typing` has it, which takes a while to import
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from desktop_client.cli_base import Failure, Result
     from desktop_client.profile import Profile
+    from host.console import Console
 
 PROGRAM = "billbuddy-cli"
+LAST_WORDS_SECONDS_MAX = 10  # looking up what is true may wait for a database (5 s), the rest is printing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status."""
-    return run(PROGRAM, lambda console: _Run(console, argv).status(), ends_process=argv is None)
+    _hold_signals(True)
+    try:
+        from host.console import run
+
+        return run(PROGRAM, lambda console: _Run(console, argv).status(), ends_process=argv is None)
+    finally:
+        _hold_signals(False)
+
+
+def _hold_signals(is_held: bool) -> None:
+    """What comes meanwhile is delivered afterwards."""
+    if hasattr(signal, "pthread_sigmask"):
+        how = signal.SIG_BLOCK if is_held else signal.SIG_UNBLOCK
+        signal.pthread_sigmask(how, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
+
+def _limit_what_is_left() -> None:
+    """After a signal no other one is heard, so printing to a pipe that nobody reads must end by itself."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        raise TimeoutError(0, "nobody takes it")
+
+    if hasattr(signal, "SIGALRM"):
+        signal.signal(signal.SIGALRM, give_up)
+        signal.alarm(LAST_WORDS_SECONDS_MAX)
 
 
 class _Run:
@@ -32,6 +58,7 @@ class _Run:
         from desktop_client.cli_stake import MONEY_COMMANDS, Stake
 
         self._console = console
+        self._is_process = argv is None
         self._options = make_parser().parse_args(argv)
         self._stake = Stake.of(self._options)
         if self._options.command_key in MONEY_COMMANDS:
@@ -45,10 +72,13 @@ class _Run:
         """The result, or what is true of money when there is none. A signal comes once: its way out is not cut."""
         try:
             try:
+                _hold_signals(False)
                 return self._decided(self._result())
             except Exception as error:  # noqa: BLE001 every way out says what is true of money
                 return self._decided(self._way_out(error))
         except KeyboardInterrupt as stopped:
+            if self._is_process:
+                _limit_what_is_left()
             return self._decided(self._way_out(stopped))
 
     def _result(self) -> Result:
