@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from im_protocol import codec
 from im_protocol.connection import FrameReader
 from im_protocol.packets import LinkHello, Type
 from payment import link as links
@@ -115,3 +116,32 @@ def test_what_was_sent_before_stop_arrives(server: Server, link: Link, lost: thr
     stopping.join(SECONDS_MAX)
     assert bytes(received) == b"".join(bytes([at]) * 10_000 for at in range(100))
     connection.close()
+
+
+def ask(connection: socket.socket, request_id: int) -> None:
+    connection.sendall(codec.encode(Type.PING, request_id=request_id))
+
+
+def test_whether_the_process_runs_is_answered_without_waiting_for_what_decides(server: Server, link: Link) -> None:
+    link.start()
+    connection = server.accept()
+    send_until_taken(link)
+    ask(connection, links.ALIVE_REQUEST_ID)
+    (frame,) = FrameReader().receive_data(connection.recv(65_536))
+    assert (frame.type, frame.request_id) == (Type.PONG, links.ALIVE_REQUEST_ID)
+    connection.close()
+
+
+def test_a_server_that_asked_and_then_says_nothing_is_hung_and_is_looked_for_again(
+    server: Server, link: Link, lost: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "SILENCE_SECONDS_MAX", 0.1)
+    monkeypatch.setattr(links, "RETRY_FIRST_SECONDS", 0.1)
+    link.start()
+    first = server.accept()
+    send_until_taken(link)
+    ask(first, links.ALIVE_REQUEST_ID)
+    second = server.accept()
+    assert lost.is_set()
+    for connection in (first, second):
+        connection.close()
