@@ -161,6 +161,8 @@ def contacts(runner: Runner) -> Result:
                 row.update(documents.state_document(states.get(c.id)))
             rows.append(row)
             told = documents.state_text(states.get(c.id)) if c.kind == "biller" else presence_word(c.presence)
+            if c.kind == "biller" and c.presence == "offline":
+                told = _("The payment service is away.")
             lines.append(f"  {c.id} {c.name} · {told}".rstrip(" ·"))
         groups.append({"name": group.name, "kind": group.kind, "contacts": rows})
     return {"groups": groups}, lines, DONE

@@ -152,6 +152,8 @@ class RosterPresenter:
     def _biller_row(self, contact: Contact) -> RosterRow:
         state = self._state_of(contact.id)
         detail, trailing, tone, dot = _biller_words(state)
+        if contact.presence == "offline":  # what is due is as it was told last
+            detail, dot = _("The payment service is away."), "offline"
         untold = self._member.untold.of(contact.id)
         if untold:
             detail = outcome_line(untold[-1])[0]

@@ -238,3 +238,15 @@ def test_messages_of_others_say_when_they_came(person: Person, peer: Peer) -> No
     peer.deliver(WANG, LIN, "hello")
     person.until(lambda: bubbles(view))
     assert re.fullmatch(r"\d\d:\d\d", bubbles(view)[-1].status)
+
+
+def test_billers_are_away_while_the_payment_service_is(person: Person, peer: Peer) -> None:
+    roster = person.signed_in()
+    for presence in ("offline", "online"):
+        event = packets.PresenceEvent(ELECTRICITY, presence)  # type: ignore[arg-type]
+        peer.push(LIN, codec.encode(Type.PRESENCE_EVENT, event, sender_id=ELECTRICITY, flags=Flag.PUSH))
+        is_away = presence == "offline"
+        person.until(lambda away=is_away: (roster.last("show_groups")[0][0].rows[0].dot == "offline") is away)
+        row = roster.last("show_groups")[0][0].rows[0]
+        assert (row.detail == "The payment service is away.") is is_away
+        assert row.trailing == "¥ 86.40"
