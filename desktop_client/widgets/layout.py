@@ -178,8 +178,9 @@ def _broken(paragraph: _Paragraph, width: int) -> Iterator[tuple[int, int]]:
     """The lines of a paragraph as (start, end) without the spaces at which they were broken."""
     start = end = room = 0  # the line so far, and its width with spaces
     for token in paragraph.tokens():
-        if width and not token.space and room + token.width > width and end > start:
-            yield start, end
+        if width and not token.space and room + token.width > width:
+            if end > start:
+                yield start, end
             start, end, room = token.start, token.start, 0
         if width and not token.space and token.width > width and token.start not in paragraph.emoji:
             pieces = _torn(paragraph, token, width)

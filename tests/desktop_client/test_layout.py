@@ -47,7 +47,7 @@ def test_lines_hold_every_visible_character_once_and_in_order(text: str, width: 
 
 
 @settings(max_examples=150)
-@given(st.one_of(ANY_TEXT, HARD_TEXT), st.integers(60, 400))
+@given(st.one_of(ANY_TEXT, HARD_TEXT, st.text("a  \t", max_size=30)), st.integers(40, 400))
 def test_no_line_is_wider_than_its_room(text: str, width: int) -> None:
     assert lay_out(text, measure, width, side=SIDE).width <= width
 
