@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 READ_BYTES = 16_384  # a TLS record's largest content (RFC 8446, section 5.1)
 LINGER_SECONDS = 2.0
+DRAIN_SECONDS = 0.05
+DRAIN_BYTES = 262_144  # as much as a socket holds, so that little is left unread at the end
 NOT_READY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Step = Callable[["IoThread", Connection], None]
@@ -94,14 +96,25 @@ def hung_up(io: IoThread, conn: Connection) -> None:
 
 
 def drain(io: IoThread, conn: Connection) -> None:
-    """What still comes is thrown away."""
+    """What still comes is thrown away, now and then: who talks on must not keep the loop awake."""
     try:
-        if not socket.socket.recv(conn.sock, READ_BYTES):
-            io.close(conn, "closed")
+        data = socket.socket.recv(conn.sock, DRAIN_BYTES)
     except BlockingIOError:
-        pass
+        return
     except OSError:
+        data = b""
+    if not data:
         io.close(conn, "closed")
+        return
+    conn.paused = True
+    io.watch(conn)
+    io.call_later(DRAIN_SECONDS, lambda: _drain_again(io, conn))
+
+
+def _drain_again(io: IoThread, conn: Connection) -> None:
+    if conn.phase is Phase.LINGERING:
+        conn.paused = False
+        io.watch(conn)
 
 
 def write(io: IoThread, conn: Connection) -> None:

@@ -165,7 +165,8 @@ def sign_in_guesses(port: int, members: range, until: float) -> None:
             body = SignIn(rng.choice(range(10_001, members[-1])), f"guess {tries}", os.urandom(16))
             try:
                 sock.sendall(encode(Type.SIGN_IN, body, request_id=2 + tries))
-                sock.recv(4_096)
+                if not sock.recv(4_096):
+                    raise OSError("closed")
                 waiting[at] = (sock, tries + 1)
             except OSError:
                 sock.close()

@@ -25,7 +25,7 @@ from im_server.poller import SelectorsPoller
 from tests.im_server.conftest import A, B, Lab
 from tests.im_server.wire import WireClient, body_of, tls_socket
 
-TURNS_MAX = 200  # in a quarter of a second: ticks, wake-ups, packets that are read slowly; a spinning loop makes 50,000
+TURNS_MAX = 500  # in a quarter of a second: ticks, wake-ups, packets that are read slowly; a spinning loop makes 50,000
 QUIET_SECONDS = 0.25
 DESCRIPTORS = Path("/proc/self/fd")
 
@@ -253,6 +253,29 @@ def test_server_without_descriptors_rests_and_goes_on_when_there_are_some(
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     assert lab.client(server, B).ask(Type.PING).type == Type.PONG
+
+
+def test_loop_rests_while_a_peer_talks_on_to_a_closed_door(lab: Lab) -> None:
+    server = lab.server()
+    alice = lab.client(server, A)
+    alice.send(Type.SIGN_OUT)
+    done = threading.Event()
+
+    def talk() -> None:
+        while not done.is_set():
+            try:
+                socket.socket.send(alice.sock, b"\x17\x03\x03\x00\x20" + bytes(32))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=talk)
+    turns = Turns(server.io_threads)
+    thread.start()
+    try:
+        assert turns.in_quiet() < TURNS_MAX
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_packet_that_is_not_whole_in_time_is_too_slow(lab: Lab) -> None:
