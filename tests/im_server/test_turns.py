@@ -132,8 +132,14 @@ def stop_reading(server: Server, alice: WireClient) -> None:
 
 
 def be_read_slowly(server: Server, alice: WireClient) -> None:
+    (conn,) = server.sessions.online[A]
     for _ in range(2_600):
         alice.sock.sendall(encode_frame(0xBEEF, b"\x90", request_id=1))
+    waiting = threading.Event()
+    for _ in range(1_000):  # until what may be read at once is read
+        if conn.paused or waiting.wait(0.01):
+            break
+    assert conn.paused
 
 
 def be_read_slowly_and_reset(server: Server, alice: WireClient) -> None:
