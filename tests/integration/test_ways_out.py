@@ -169,6 +169,7 @@ def agree(place: Dormitory, payer: Payer, status: int, document: dict[str, objec
     assert (status != REFUSED) or "No money moved" in said or "no money moved" in said, what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moment", "name"), chosen(list(itertools.product(MOMENTS, SIGNALS))))
 def test_payment_ended_by_a_signal_says_what_the_ledger_has(place: Dormitory, moment: str, name: str) -> None:
     if moment == "connecting":
@@ -223,6 +224,7 @@ def _invite(place: Dormitory, port: int) -> str:
     return Invite("127.0.0.1", port, "Nobody", known.tls_pin, known.payment_fingerprint).link()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNALS if IS_LONG else [random.Random(SEED).choice(SIGNALS)])
 def test_question_ended_by_a_signal_never_says_that_no_money_moved(place: Dormitory, name: str) -> None:
     with stopped(service(place)):
