@@ -53,7 +53,7 @@ class Stake:
 
     def way_back(self, status: int) -> str:
         """How to see again what could not be printed."""
-        if status != DONE or not self.payment_id:
+        if status not in (DONE, UNKNOWN) or not self.payment_id:
             return ""
         return _("Ask again: billbuddy-cli payment-status {id}").format(id=self.payment_id.hex())
 

@@ -91,6 +91,8 @@ class Console:
 
     def _stopped(self) -> int:
         """A signal came."""
+        if self._decided == UNKNOWN and not self._ready:  # stopped while it was said
+            self.say(self.words.unknown, self._advice)
         if self._decided is not None:
             return self._finished(self._decided, "it was stopped" if not self._ready else "")
         if self._sent:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from host.console import DONE, REFUSED, Console, run
+from host.console import DONE, REFUSED, UNKNOWN, Console, run
 
 
 def command(console: Console) -> int:
@@ -19,9 +19,11 @@ def command(console: Console) -> int:
         console.sent("Run it again with --id 7.")
     if verb in ("done", "done-then-broken", "done-then-stopped"):
         console.decided(DONE, "Run it again with --id 7.")
+    if verb == "unknown-then-stopped":
+        console.decided(UNKNOWN, "Run it again with --id 7.")
     if text:
         print(text)
-    if verb in ("unknown", "nothing", "done-then-stopped"):
+    if verb in ("unknown", "nothing", "done-then-stopped", "unknown-then-stopped"):
         os.kill(os.getpid(), getattr(signal, os.environ.get("TEST_SIGNAL", "SIGTERM")))
         signal.pause()
     if verb in ("broken", "done-then-broken"):

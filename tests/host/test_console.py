@@ -77,6 +77,7 @@ def test_a_failed_standard_error_changes_nothing(shell: str, verb: str, status: 
         ("unknown", 3, b"not known yet. Run it again with --id 7."),
         ("nothing", 1, b"Nothing was changed."),
         ("done-then-stopped", 4, b"It was done"),
+        ("unknown-then-stopped", 3, b"not known yet. Run it again with --id 7."),
     ],
 )
 def test_a_signal_says_what_is_true_at_that_moment(name: str, verb: str, status: int, says: bytes) -> None:
