@@ -38,7 +38,7 @@ class Quotas:
     presence: Rate = Rate(120, 2)  # each is told to everybody
     roster: Rate = Rate(400, 15)  # pages: three devices that read a roster of 10,000 at once
     sync: Rate = Rate(400, 40)  # pages, and ...
-    reading_seconds: Rate = Rate(0.5, 0.02)  # ... the time that reading them takes: 30,000 entries at once
+    reading_seconds: Rate = Rate(0.25, 0.02)  # ... the time that reading them takes: 15,000 entries at once
     acknowledged: Rate = Rate(20_000, 5_000)  # CHAT_ACK: as many as messages can arrive
     order: Rate = Rate(300, 100)  # sealed requests, a few for each look at a biller
     keys: Rate = Rate(120, 2)  # KEY_CONFIG_REQUEST: one for each sign-in, one when a key went stale
