@@ -18,7 +18,7 @@ _HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|[{_EAST}][\w{_EAST}.-]*|{_LETTER}+(?:[.-]+{_LET
 _TAIL = r"(?::\d{1,5})?(?:[/?#][!-~]*)?"
 _WEB = rf"https?://(?:[!-.0-;=?A-~]{{1,200}}@)?{_HOST}{_TAIL}"
 _MAIL = r"mailto:[A-Za-z0-9.!#$%&'*+=?^_`{|}~-]+@[A-Za-z0-9.-]+(?:\?[!-~]*)?"
-LINK = re.compile(rf"(?<![A-Za-z0-9@./-])(?:{_WEB}|{_MAIL})", re.IGNORECASE)
+_LINK = rf"(?<![A-Za-z0-9@./-])(?:{_WEB}|{_MAIL})"
 _SAFE = "%:/?#[]@!$&'()*+,;=-._~"  # what an address may hold as it is
 _STOPS = ".,;:!?'\"*_~`<>\\^|"
 _PAIRS = {")": "(", "]": "[", "}": "{"}
@@ -32,13 +32,19 @@ class Link(NamedTuple):
     target: str
 
 
+@lru_cache(maxsize=1)
+def _pattern() -> re.Pattern[str]:
+    """Made with the first text that may have a link: it takes longer than a window has to open."""
+    return re.compile(_LINK, re.IGNORECASE)
+
+
 @lru_cache(maxsize=256)
 def find(text: str) -> tuple[Link, ...]:
     """The links of a text in order, without the stops and brackets of the sentence around them."""
     if "://" not in text and "mailto:" not in text.lower():
         return ()
     found: list[Link] = []
-    for match in LINK.finditer(text):
+    for match in _pattern().finditer(text):
         address = _without_stops(match.group())
         target = _target(address)
         if target:
