@@ -31,7 +31,7 @@ class Sessions:
             return replaced
 
     def remove(self, conn: Connection) -> bool:
-        """A connection is gone; whether its member is offline by that."""
+        """A connection is gone; whether its member was seen until then: who was not there for others does not leave."""
         with self._lock:
             others = self.online.get(conn.member_id, ())
             if conn not in others:
@@ -41,8 +41,7 @@ class Sessions:
                 self.online[conn.member_id] = kept
                 return False
             del self.online[conn.member_id]
-            self._presence.pop(conn.member_id, None)
-            return True
+            return self._presence.pop(conn.member_id, "offline") != "offline"
 
     def set_presence(self, member_id: int, presence: Presence) -> None:
         with self._lock:

@@ -121,3 +121,28 @@ def test_roster_of_thousands_comes_in_pages_under_one_body() -> None:
     assert len(seen) == len(set(seen)) == 2_000
     assert seen[0] == 101
     assert A not in seen
+
+
+def test_who_was_not_there_for_others_was_not_seen(lab: Lab) -> None:
+    server = lab.server()
+    alice = lab.client(server, A)
+    lab.client(server, B, presence="offline").close()
+    seen_one = lab.client(server, B)
+    while next_presence(alice, B)[0] != "online":
+        pass
+    seen_one.close()
+    while next_presence(alice, B)[0] != "offline":
+        pass
+
+    def last_seen_ms() -> int:
+        roster = body_of(alice.ask(Type.ROSTER_REQUEST, RosterRequest()))
+        return next(c.last_seen_ms for g in roster.groups for c in g.contacts if c.id == B)
+
+    seen = last_seen_ms()
+    assert seen > 0
+    asking = lab.client(server, B, presence="offline")
+    asking.close()
+    lab.stop(server)
+    server = lab.server()
+    alice = lab.client(server, A)
+    assert last_seen_ms() == seen
