@@ -262,6 +262,7 @@ def wait_until(check: Callable[[], object], seconds: float = 60) -> None:
         threading.Event().wait(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_to_the_outer_program_tells_what_the_inner_one_knows(tmp_path: Path, number: signal.Signals) -> None:
     data = tmp_path / "data"

@@ -95,6 +95,7 @@ def test_what_was_done_and_not_printed_is_told_and_given_again_it_is_not_done_tw
     assert third.returncode in (0, 1) and b"not a second one" not in third.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", list(LEAVES), ids=" ".join)
 def test_no_locale_makes_a_command_fail(folder: Path, path: tuple[str, ...]) -> None:
     locale = LOCALES[list(LEAVES).index(path) % len(LOCALES)]
