@@ -293,8 +293,9 @@ class RosterList(VirtualList):
             self._toggle(index)
 
     def _on_double(self, event: tkinter.Event[Any]) -> None:
-        index = self.index_at(event.y)
-        if index < 0:
+        """Opens what the first of the two clicks chose: rows may have changed places meanwhile."""
+        index = self._selected
+        if self.index_at(event.y) < 0 or not 0 <= index < len(self._items):
             return
         if isinstance(self._items[index], RosterGroup):
             self._toggle(index)  # the second click of two quick ones folds again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -111,3 +112,19 @@ def test_keys_of_commands_are_no_typing(desk: Desk) -> None:
     hand.press("Control-w")
     hand.press("Alt-w")
     assert rows.selected_id() == before
+
+
+def test_a_double_click_opens_what_the_first_click_was_on(desk: Desk) -> None:
+    hand = desk.open("roster")
+    opened: list[int] = []
+    hand.window.on_open_contact = opened.append
+    rows = hand.window.widgets.list
+    top, bottom = rows.place_of(rows.index_of_name("Wang Lei"))
+    place = {"x": 100, "y": (top + bottom) // 2}
+    rows.canvas.event_generate("<ButtonPress-1>", **place)
+    rows.canvas.event_generate("<ButtonRelease-1>", **place)
+    billpay, mates, others = hand.window._groups
+    hand.window.show_groups([billpay, replace(mates, rows=mates.rows[::-1]), others])
+    rows.canvas.event_generate("<ButtonPress-1>", **place)
+    rows.canvas.event_generate("<ButtonRelease-1>", **place)
+    assert opened == [10001]
