@@ -37,7 +37,8 @@ PAYERS = itertools.cycle([10001, 10002])  # by turns, since a member may pay ten
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 MOMENTS = ("connecting", "bill asked", "order sent", "server stopped", "answered, not printed")
 IS_LONG = os.environ.get("BILLBUDDY_FAULTS_LONG") == "1"
-SEED = int(os.environ.get("BILLBUDDY_SEED", "0")) or random.SystemRandom().randint(1, 2**31)
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(random.SystemRandom().random())  # all workers' same one
+SEED = int(os.environ.get("BILLBUDDY_SEED", "0")) or random.Random(RUN).randint(1, 2**31)
 
 
 def chosen(cases: list[tuple[str, str]]) -> list[tuple[str, str]]:
