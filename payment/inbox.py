@@ -32,7 +32,7 @@ class Inbox:
     """Filled by any thread, emptied by one. Calls are few: each thread that makes them waits for its own."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards all below
+        self._changed = threading.Condition(threading.Lock())  # guards all below
         self._first: deque[Item] = deque()
         self._by_member: OrderedDict[int, deque[Frame]] = OrderedDict()
         self._waiting = 0

@@ -6,6 +6,7 @@ The subsystem connects, says LINK_HELLO, and connects again with back-off whenev
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import threading
 from collections import deque
@@ -29,6 +30,8 @@ FLUSH_SECONDS_MAX = 2
 SILENCE_SECONDS_MAX = 10  # the chat server asks every second; one that does not, or takes nothing, is hung
 ALIVE_REQUEST_ID = 1  # of the PING that asks whether the process runs; others wait their turn with the orders
 
+_DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)
+
 log = logging.getLogger("payment.link")
 
 
@@ -36,7 +39,8 @@ class Link:
     """Keeps one connection to `address` ("/path/to.sock" or "tcp:HOST:PORT").
 
     `hello` makes the LINK_HELLO body; `receive` gets every frame and `lost` is called after each connection, on the
-    link's own thread. `send` may be called from any thread and never waits: a thread of its own writes what is queued.
+    link's own thread. `send` may be called from any thread and never waits: what the socket does not take at once is
+    queued, and a thread of its own writes it.
     What is sent while the link is down is dropped, since the server has told its askers so.
     """
 
@@ -53,7 +57,7 @@ class Link:
         self._hello = hello
         self._receive = receive
         self._lost = lost
-        self._changed = threading.Condition()  # guards _socket, _out, _out_bytes and _is_writing; held for no I/O
+        self._changed = threading.Condition(threading.Lock())  # guards the next four; held for nothing that waits
         self._socket: socket.socket | None = None
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
@@ -77,9 +81,11 @@ class Link:
                 _shut(self._socket)
                 self._set_socket(None)
                 return
-            self._out.append(packets)
-            self._out_bytes += len(packets)
-            self._changed.notify_all()
+            rest = packets if self._out or self._is_writing else _send_now(self._socket, packets)
+            if rest:
+                self._out.append(rest)
+                self._out_bytes += len(rest)
+                self._changed.notify_all()
 
     def _set_socket(self, connection: socket.socket | None) -> None:
         """Under the lock: what was queued for another connection is for nobody."""
@@ -177,6 +183,19 @@ def _connect(address: str) -> socket.socket:
         connection, _token = connect_local(Path(address), CONNECT_SECONDS_MAX)  # the link's token is in its LINK_HELLO
     connection.settimeout(None)
     return connection
+
+
+def _send_now(connection: socket.socket, packets: bytes) -> bytes:
+    """Sends what the socket takes without waiting; gives the rest. An error is left to the thread that writes.
+
+    Nearly always all is taken, and handing it to the other thread would cost more than sending it.
+    """
+    try:
+        if not _DONT_WAIT or not select.select((), (connection,), (), 0)[1]:
+            return packets
+        return packets[connection.send(packets, _DONT_WAIT) :]
+    except (OSError, ValueError):  # ValueError: a number that select cannot watch
+        return packets
 
 
 def _shut(connection: socket.socket) -> None:

@@ -58,6 +58,7 @@ class Order:
     words: Words
     customer_number: str | None = None
     account: str = ""
+    left_a_row: bool = False
 
     @property
     def account_number(self) -> str:
@@ -203,20 +204,25 @@ class Orders:
             same = stored[0] == order.fingerprint
             return stored[1] if same else _ENCODER.encode(order.words.payment_id_reused())
         if order.made_at_ms <= group.dead_until_ms.get(order.key, -1):
-            group.spent.append(order)
+            self._spend(order, group)
             return _ENCODER.encode(order.words.refused("asked_before"))
         answer, transfer_no = self._decide(order, group, now_ms)
         encoded = _ENCODER.encode(answer)
         if not isinstance(answer, Paid) or len(answer.text) > SENTENCE_CHARS_MAX:
             decode_result(encoded)  # what is stored can be read again; a Paid was read when its receipt was signed
         if isinstance(answer, NotPaid) and not answer.final:
-            group.spent.append(order)
+            self._spend(order, group)
             group.dead_until_ms[order.key] = order.made_at_ms - 1
             return encoded
         values = (order.member_id, order.pay.payment_id, order.fingerprint, transfer_no, encoded, now_ms)
         group.new_results.append((*values, self._sealer.seal("result", values)))
         group.results[order.key] = (order.fingerprint, encoded)
         return encoded
+
+    def _spend(self, order: Order, group: Group) -> None:
+        """Its answer leaves no result, so its nonce and a mark keep it true."""
+        group.spent.append(order)
+        order.left_a_row = True
 
     def _decide(self, order: Order, group: Group, now_ms: int) -> tuple[Answer, int]:
         """Paid or NotPaid, and the transfer's number (0: none)."""

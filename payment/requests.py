@@ -123,13 +123,13 @@ class Requests:
     def _spending(self, asked: Asked) -> Callable[[], None]:
         """What keeps, inside a transaction, the promise of `_turn_away`; in this turn it counts from now on."""
         core, made_at_ms, pay = self._core, asked.envelope.made_at_ms, asked.envelope.request
-        self._service.left_something(asked.member_id)
         nonce = nonce_of(asked.envelope, asked.member_id)
         key = (asked.member_id, pay.payment_id) if isinstance(pay, Pay) else None
         if key:
             core.orders.promise(key, made_at_ms - 1)
 
         def spend() -> None:
+            self._service.left_something(asked.member_id)
             core.save_nonce(nonce, made_at_ms)
             if key:
                 core.orders.mark_dead(key, made_at_ms - 1, core.clock())

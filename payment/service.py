@@ -253,6 +253,8 @@ class Service:
 
     def _answer_order(self, asked: Asked, order: Order, answer: bytes | Failure) -> None:
         self.land(order.key)
+        if order.left_a_row:
+            self.left_something(order.member_id)
         if isinstance(answer, Failure):
             self._refuse(asked.frame, _REFUSALS[answer])
             return

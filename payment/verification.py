@@ -27,8 +27,8 @@ NONCES_MAX = 1_000_000
 NONCES_PER_MEMBER_MAX = 100_000
 """A tenth of them, so that one member cannot use them up for all: 150 requests a second for a whole window."""
 
-OPENED_MAX = 4_096
-"""Opened requests that are kept, about 4 MB, so that a copy of one costs a look-up and not a third of a millisecond."""
+OPENED_MAX = 1_024
+"""Opened requests that are kept, about 1 MB, so that a copy of one costs a look-up and not a third of a millisecond."""
 
 
 def kept_from(made_at_ms: int, now_ms: int) -> int:
