@@ -31,6 +31,10 @@ OPENED_MAX = 1_024
 """Opened requests that are kept, about 1 MB, so that a copy of one costs a look-up and not a third of a millisecond."""
 
 
+_ENCODER = msgspec.msgpack.Encoder()
+_ENVELOPE = msgspec.msgpack.Decoder(Envelope)
+
+
 def kept_from(made_at_ms: int, now_ms: int) -> int:
     """The moment from which a nonce or mark is kept for `core.KEPT_MS`: a seal from the future is fresh only later.
 
@@ -72,7 +76,7 @@ class Verifier:
         self._seen: set[bytes] = set()
         self._order: deque[tuple[int, bytes]] = deque()
         self._of_member: dict[int, int] = {}
-        self._opened: OrderedDict[bytes, Opened] = OrderedDict()
+        self._opened: OrderedDict[bytes, tuple[bytes, sealing.ResponseSealer]] = OrderedDict()
 
     def open(self, body: bytes, member_id: int, now_ms: int) -> Opened:
         """The request in a sealed body. Raises SealError, the same for every cause, an unknown key included."""
@@ -82,7 +86,7 @@ class Verifier:
         digest = hashlib.blake2b(member_id.to_bytes(8) + body, digest_size=16).digest()
         known = self._opened.get(digest)
         if known is not None:
-            return known
+            return Opened(_ENVELOPE.decode(known[0]), known[1], True)
         opened = Opened(*sealing.open_request(private, body, member_id))
         self._opened[digest] = _as_copy(opened)
         if len(self._opened) > OPENED_MAX:
@@ -115,11 +119,14 @@ class Verifier:
                 del self._of_member[member_id]
 
 
-def _as_copy(opened: Opened) -> Opened:
-    """What is kept of a request for its copies: they pay nothing, so no password is kept."""
+def _as_copy(opened: Opened) -> tuple[bytes, sealing.ResponseSealer]:
+    """What is kept of a request for its copies: they pay nothing, so no password is kept.
+
+    As bytes, because a thousand requests as objects would cost every collection of garbage.
+    """
     request = opened.envelope.request
     if isinstance(request, Pay):
         request = msgspec.structs.replace(request, pin=None)
     elif isinstance(request, SetPin):
         request = msgspec.structs.replace(request, new="", old=None)
-    return Opened(msgspec.structs.replace(opened.envelope, request=request), opened.sealer, True)
+    return _ENCODER.encode(msgspec.structs.replace(opened.envelope, request=request)), opened.sealer

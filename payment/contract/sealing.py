@@ -76,6 +76,8 @@ class ResponseContext:
 class ResponseSealer:
     """What the opener of a request keeps, to seal its answer."""
 
+    __slots__ = ("_enc", "_secret")
+
     def __init__(self, enc: bytes, secret: bytes) -> None:
         self._enc = enc
         self._secret = secret

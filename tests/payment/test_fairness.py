@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from im_protocol import codec, codes
@@ -11,7 +12,17 @@ from im_protocol.packets import Refusal, Type
 from payment import admission, inbox, verification
 from payment.admission import Admission
 from payment.contract import sealing
-from payment.contract.messages import AskPayment, Done, Overview, OverviewIs, Paid, PaymentUnknown, Refused, SetPin
+from payment.contract.messages import (
+    AskPayment,
+    Done,
+    Envelope,
+    Overview,
+    OverviewIs,
+    Paid,
+    PaymentUnknown,
+    Refused,
+    SetPin,
+)
 from payment.inbox import SHARE_MAX, Inbox
 from tests.payment.house import LIN, PIN, WANG, WRONG_PIN, House
 
@@ -86,7 +97,7 @@ def test_a_copy_is_answered_without_opening_it_again(house: House, monkeypatch: 
 
 def test_no_password_is_kept_for_copies(house: House) -> None:
     house.ask(LIN, house.order(LIN, pin="271828"))
-    kept = [opened.envelope.request for opened in house.core.verifier._opened.values()]
+    kept = [msgspec.msgpack.decode(raw, type=Envelope).request for raw, _ in house.core.verifier._opened.values()]
     assert kept and all(getattr(request, "pin", None) is None for request in kept)
 
 
