@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from desktop_client import fonts
 from desktop_client.dumps import no_core_dumps
+from desktop_client.garbage import YOUNG_OBJECTS
 from desktop_client.i18n import _, language, set_language, system_language
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 FONTS_TOLD = "fonts_told"  # the setting that keeps what was said of fonts, to say it once
 PASSWORD_VARIABLE = "BILLBUDDY_PASSWORD"
-GC_THRESHOLD = 20_000  # widgets make many small objects that live long; fewer collections, a faster start
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -76,7 +76,7 @@ def open_application(options: argparse.Namespace, profile: Profile) -> tuple[TkW
 
 def main(arguments: list[str] | None = None) -> int:
     """Run until the main window is closed. Returns the exit status."""
-    gc.set_threshold(GC_THRESHOLD)
+    gc.set_threshold(YOUNG_OBJECTS)
     no_core_dumps()
     options = parse(arguments)
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from desktop_client import garbage
 from desktop_client.i18n import set_language
 from desktop_client.presenters.views import ConversationView
 from desktop_client.theme import Ui
@@ -31,6 +33,7 @@ GAP = 12  # design pixels between the roster and a conversation
 CONVERSATION_WIDTH = 520  # design pixels, as `windows.conversation` begins
 STEP = 24  # design pixels from one conversation to the next
 POLL_MS = 15  # how often work of other threads is looked for where Tk cannot watch a pipe
+COLLECT_MS = 30_000
 
 
 class TkWindows:
@@ -138,7 +141,14 @@ class TkWindows:
 
     def run(self) -> None:
         """The event loop, until `quit`; then comes `destroy`."""
+        garbage.only_when_asked()
+        self._collect_at_times()
         self.root.mainloop()
+
+    def _collect_at_times(self) -> None:
+        """What scrolling and typing leave is collected too when nothing comes from the network."""
+        garbage.collect_if_due()
+        self.root.after(COLLECT_MS, self._collect_at_times)
 
     def destroy(self) -> None:
         """After `quit`: nothing that was put off may run on windows that are gone."""
@@ -228,6 +238,8 @@ class TkWindows:
                 self._work.popleft()()
             except Exception:  # noqa: BLE001  one piece of work must not keep the others from running; Tk reports it
                 self.root.report_callback_exception(*sys.exc_info())
+        if not gc.isenabled():
+            garbage.collect_if_due()
         if self._work:
             self._wake()
 

@@ -51,6 +51,14 @@ def display() -> Iterator[str]:
     server.wait()
 
 
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_to_other_threads() -> Iterator[None]:
+    """Also what tests leave that open windows without a desk."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 class Desk:
     """The windows of a test and the hands that use them."""
 
@@ -86,7 +94,10 @@ def desk(display: str) -> Iterator[Desk]:
     windows.root.update()
     windows.destroy()
     tkinter._default_root = None  # type: ignore[attr-defined]
-    gc.collect()  # here: Tk's objects must not be let go by a thread of a later test's server
+    # Tk's objects must not be let go by a thread of a later test's server, or Tcl ends the process: what can go goes
+    # here, and what somebody still holds (a failed test's traceback, a cache) is never looked at again.
+    gc.collect()
+    gc.freeze()
     set_language("en")
     if errors:
         raise errors[0]
