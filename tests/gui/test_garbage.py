@@ -36,6 +36,7 @@ def test_garbage_of_windows_is_never_collected_by_another_thread(desk: Desk, col
     gone_on: list[int] = []
 
     def leave_garbage() -> None:
+        gc.collect()  # so that the next collection is not due before the other thread begins
         for _ in range(50):
             Leftover(gone_on)
         threading.Thread(target=work_elsewhere).start()
