@@ -82,7 +82,7 @@ class Transport:
         self.timings = timings or Timings()
         self._inbox = inbox
         self._inbox.on_room = self._wake
-        self._lock = threading.Lock()  # guards the eight fields below, which both threads use
+        self._lock = threading.Lock()  # guards the fields below that both threads change
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._target: Target | None = None

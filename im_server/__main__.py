@@ -12,10 +12,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from host.arguments import number, words
 from host.console import STATUSES_TEXT, Console, run
+from host.text import one_line
 from im_protocol import limits
 from im_protocol.invite import Invite
 from im_protocol.words import key_words
@@ -41,6 +43,7 @@ PAYMENT_COMMANDS = {
     "receipts": "show the receipts' public key",
 }
 
+DIFFERENT_WORDS_MAX = 20  # of a payment service that ends again and again: the log has the rest
 SWITCH_SECONDS = 0.001  # a thread with much to do lets the others go on five times as often as Python's own setting
 
 
@@ -148,6 +151,15 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
         stop.set()
 
     server.on_disk_failed = give_up
+    if server.supervisor:
+        server.supervisor.on_ended = _once_each(
+            lambda words: print(
+                f"The payment service ended: {one_line(words).rstrip('.')}. "
+                "Chat goes on; it is started again, and nobody can pay until it is there.",
+                file=sys.stderr,
+                flush=True,
+            )
+        )
     server.start()
     try:
         _announce(server, args.ready_file, stop)
@@ -161,6 +173,18 @@ def _serve(folder: DataFolder, args: argparse.Namespace) -> int:
             "those were stored. Look at the disk, then start again: the database is checked then."
         )
     return 0
+
+
+def _once_each(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says the same words once, however often the same thing happens."""
+    said: set[str] = set()
+
+    def once(words: str) -> None:
+        if words not in said and len(said) < DIFFERENT_WORDS_MAX:
+            said.add(words)
+            say(words)
+
+    return once
 
 
 def _announce(server: Server, ready_file: str | None, stop: threading.Event) -> None:

@@ -180,8 +180,8 @@ def reach_of(invite: Invite) -> str:
     """What the operator must know about where a link works; "" when there is nothing to say."""
     if invite.host in (LOOPBACK, "::1", "localhost") and not invite.others:
         return (
-            "This link works on this machine only, which has no network address. Connect it to the network and start "
-            "again, or say its address with --advertise HOST."
+            f"This link works on this machine only: the server has no other address than {invite.host}. Connect "
+            "the machine to the network, let it --listen there, or say its address with --advertise HOST."
         )
     return ""
 

@@ -1,5 +1,5 @@
-"""Who there is: members and billers in memory, and the roster's pages made of them. Thread-safe by replacing, not
-changing: readers see one whole state or the next."""
+"""Who there is: members and billers in memory, and the roster's pages made of them. The tables are
+replaced, and rows in them; readers on other threads see each row whole, as it is or as it was."""
 
 from __future__ import annotations
 

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 10.0
+LAST_WORDS_BYTES_MAX = 4_096
 _HEALTHY_SECONDS = 10.0  # one that lived this long starts the back-off anew
 
 
@@ -38,6 +39,7 @@ class Supervisor(threading.Thread):
         self._stopping = threading.Event()
         self._lock = threading.Lock()  # guards _child against a stop while it is being started
         self._child: subprocess.Popen[bytes] | None = None
+        self.on_ended: Callable[[str], None] = lambda _words: None  # told, on this thread, why the child is gone
         self.starts = 0
 
     @property
@@ -49,17 +51,30 @@ class Supervisor(threading.Thread):
     def run(self) -> None:
         wait = self._seconds_min
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began, at = time.monotonic(), self._log_bytes()
             child = self._start()
             if child is not None:
                 status = child.wait()
                 if self._stopping.is_set():
                     return
-                log.warning("the payment subsystem ended with status %s; starting it again", status)
+                words = self._last_words(at) or f"status {status}"
+                log.warning("the payment subsystem ended with status %s (%s); starting it again", status, words)
+                self.on_ended(words)
             if time.monotonic() - began > _HEALTHY_SECONDS:
                 wait = self._seconds_min
             self._stopping.wait(wait)
             wait = min(wait * 2, self._seconds_max)
+
+    def _log_bytes(self) -> int:
+        return self._log_file.stat().st_size if self._log_file.exists() else 0
+
+    def _last_words(self, at: int) -> str:
+        """The last line that the child printed, from this byte of its log on."""
+        with contextlib.suppress(OSError), self._log_file.open("rb") as output:
+            output.seek(max(at, self._log_bytes() - LAST_WORDS_BYTES_MAX))
+            lines = output.read().decode("utf-8", "replace").split("\n")
+            return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return ""
 
     def kill_hung(self) -> None:
         """The child does not answer any more: it is ended at once, and started again."""

@@ -138,6 +138,18 @@ def test_child_that_dies_is_started_again_until_stopped(tmp_path: Path) -> None:
     assert len((tmp_path / "starts").read_text().split()) >= 3
 
 
+def test_last_words_of_a_child_are_told(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo starting; echo 'payment: the database is damaged' >&2; echo; exit 1"]
+    supervisor = Supervisor(command, tmp_path / "out", 0.01, 0.05)
+    told, enough = [], threading.Event()
+    supervisor.on_ended = lambda words: (told.append(words), enough.set() if len(told) == 2 else None)
+    supervisor.start()
+    assert enough.wait(10)
+    supervisor.stop()
+    supervisor.join(10)
+    assert told[:2] == ["payment: the database is damaged"] * 2
+
+
 def test_running_child_is_stopped_with_the_server(tmp_path: Path) -> None:
     supervisor = Supervisor(["cat"], tmp_path / "out", 0.01, 0.05)
     supervisor.start()
