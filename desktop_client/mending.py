@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from desktop_client.store import FILE_NAME, Store
+from desktop_client.store import FILE_NAME, SCHEMA, SCHEMA_VERSION, Store
 from host.locks import exclusive
+
+if TYPE_CHECKING:
+    import apsw
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +96,7 @@ def _looks_good(path: Path) -> bool:
                         good = list(database.execute("PRAGMA quick_check(1)")) == [("ok",)]
                     else:
                         good = True
+                    good = good and _has_its_tables(database)
                     if good and list(database.execute("SELECT 1 FROM sqlite_schema WHERE name = 'orders'")):
                         for _row in database.execute("SELECT * FROM orders"):
                             pass  # SQLite does not look into texts: what is no UTF-8 shows when it is read
@@ -103,6 +107,21 @@ def _looks_good(path: Path) -> bool:
             except apsw.Error as error:
                 log.info("the member's database could not be looked at: %s", error)
     return True
+
+
+def _has_its_tables(database: apsw.Connection) -> bool:
+    """Whether tables and columns have the names that this version gave them, which nothing in SQLite compares."""
+    import apsw
+
+    def columns(of: apsw.Connection) -> set[tuple[str, str]]:
+        named = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'"
+        return set(of.execute(named))
+
+    if next(database.execute("PRAGMA user_version"))[0] != SCHEMA_VERSION:
+        return True  # of another version, or not made yet
+    with closing(apsw.Connection(":memory:")) as fresh:
+        fresh.execute(SCHEMA)
+        return columns(fresh) <= columns(database)
 
 
 def _set_aside(folder: Path) -> Path:

@@ -15,7 +15,7 @@ FILE_NAME = "client.db"
 BUSY_MILLISECONDS = 5_000
 
 SCHEMA_VERSION = 2
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     payment_id BLOB PRIMARY KEY, biller_id INTEGER NOT NULL, biller_name TEXT NOT NULL, customer_number TEXT NOT NULL,
     bill_id INTEGER NOT NULL, title TEXT NOT NULL, minor INTEGER NOT NULL, currency TEXT NOT NULL,
@@ -81,7 +81,7 @@ class Store:
         is_first = not version and bool(self.rows("SELECT 1 FROM sqlite_master WHERE name = 'messages'"))
         if is_first:
             self._database.connection().create_scalar_function("sha256", _sha256, 1)
-        for script in (_FROM_1, _SCHEMA, _COPY_1) if is_first else (_SCHEMA,):
+        for script in (_FROM_1, SCHEMA, _COPY_1) if is_first else (SCHEMA,):
             for statement in script.split(";\n"):
                 if statement.strip():
                     self.rows(statement)

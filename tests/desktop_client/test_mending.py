@@ -145,3 +145,14 @@ def test_a_damaged_profile_is_told_in_a_window(person: Person, peer: Peer, tmp_p
     other = Person(peer, Profile(folder), tmp_path)
     assert "profile.json.damaged" in other.windows.last("notice")
     other.app.stop()
+
+
+@pytest.mark.parametrize("name", [b"title", b"orders", b"settled_at_ms", b"counters", b"signature"])
+def test_a_damaged_name_of_a_table_or_column_is_damage(tmp_path: Path, name: bytes) -> None:
+    content = filled(tmp_path, 3)
+    at = content.index(name, content.index(b"CREATE TABLE"))
+    (tmp_path / FILE_NAME).write_bytes(content[:at] + b"q" + content[at + 1 :])
+    store, damage = open_store(tmp_path)
+    assert damage is not None
+    assert {o.payment_id for o in Outbox(store).deciding()} or not damage.whole
+    store.close()
