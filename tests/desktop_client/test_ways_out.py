@@ -27,6 +27,8 @@ from tests.desktop_client.conftest import QUICK
 from tests.desktop_client.peer import LIN, PASSWORD, WANG, Peer
 from tests.desktop_client.subsystem import PIN
 
+pytestmark = pytest.mark.slow
+
 DONE, REFUSED, USAGE, UNKNOWN, UNPRINTED = range(5)
 ID = "00112233445566778899aabbccddeeff"
 MOMENTS: list[tuple[type, str]] = [

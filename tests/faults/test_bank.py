@@ -27,7 +27,7 @@ from tests.faults.check import ledger_check
 from tests.faults.conftest import Luck, Tally
 from tests.faults.house import EXACT, Asked, Desk, House, open_answer
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 PAYERS, READERS = 6, 2
 PAYMENTS_EACH, PAYMENTS_EACH_LONG = 60, 900
 POOR_MINOR = 60_000  # enough for some of the bills only

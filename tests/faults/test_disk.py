@@ -24,7 +24,7 @@ from tests.faults.disk import FailingDisk, How, Plan
 from tests.faults.house import Desk, House
 from tests.faults.work import let_go, one_turn, settle
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800), pytest.mark.slow]
 GAVE_UP = (OutcomeUnknown, apsw.Error, FolderError)
 POINTS_MAX = 5_000
 

@@ -16,7 +16,7 @@ from tests.faults.disk import How
 from tests.faults.house import EXACT, House
 from tests.faults.link_end import Gone, LinkEnd
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration]
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.slow]
 POINTS, POINTS_LONG = 4, 60
 NTH_MAX = 60
 

@@ -19,7 +19,7 @@ from tests.faults.house import House
 from tests.faults.payer import Payer, merged
 from tests.faults.town import Town, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration]
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.slow]
 KILLS, KILLS_LONG = 12, 200
 SERVER_KILLS = 0.25  # the rest hits the payment subsystem
 LIFE_SECONDS_MAX = 0.6  # from the first payment after a kill to the next kill

@@ -19,7 +19,7 @@ import pytest
 from tests.faults.conftest import Luck, Tally
 from tests.faults.town import wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration]
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 MEMBER = 10_001

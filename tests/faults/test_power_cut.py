@@ -16,7 +16,7 @@ from tests.faults.house import Desk, House
 from tests.faults.power import STYLES, Journal, JournalDisk, write_image
 from tests.faults.work import let_go, one_turn, settle
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800), pytest.mark.slow]
 TURNS = 8
 CUTS_IN_A_ROW = 3
 

@@ -23,7 +23,7 @@ from tests.faults.conftest import Luck, Tally
 from tests.faults.house import EXACT, PIN, Desk, House
 from tests.faults.simulation import DAY_MS, WRONG_PIN, Bank, Clock, Device, Faults, Relay, World
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800), pytest.mark.slow]
 ROUNDS, ROUNDS_LONG = 12, 600
 STEPS = 40
 SETTLE_MS = 40 * 60_000

@@ -29,7 +29,7 @@ from tests.faults.conftest import Luck, Tally
 from tests.faults.house import EXACT, PIN, Due, House
 from tests.faults.town import PASSWORD, Town, wait_for
 
-pytestmark = [pytest.mark.faults, pytest.mark.integration]
+pytestmark = [pytest.mark.faults, pytest.mark.integration, pytest.mark.slow]
 HASTY = Timings(
     request_seconds=1.0,
     backoff_first_seconds=0.05,

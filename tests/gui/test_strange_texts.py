@@ -26,6 +26,8 @@ from desktop_client.windows import samples
 from tests.gui.conftest import Desk
 from tests.gui.strange import STRANGE
 
+pytestmark = pytest.mark.slow
+
 DRAW_SECONDS_MAX = 5.0  # of processor time for one text in all places; 0.2 is usual, minutes were possible
 
 

@@ -15,6 +15,8 @@ from im_protocol.packets import ChatSend, Hello, Type
 from tests.im_server.conftest import A, B, Lab
 from tests.im_server.wire import WireClient, body_of, tls_socket
 
+pytestmark = pytest.mark.slow
+
 
 def header(
     *, magic: int = MAGIC, version: int = VERSION, flags: int = 0, kind: int = 2, zero: int = 0, size: int = 0

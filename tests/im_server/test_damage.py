@@ -23,6 +23,8 @@ from im_server.store.models import Message
 from tests.im_server.conftest import A, B, C, Lab
 from tests.im_server.wire import body_of
 
+pytestmark = pytest.mark.slow
+
 PAGE_BYTES = 4_096
 
 

@@ -15,6 +15,8 @@ from tests.im_server.conftest import A, B, Lab
 from tests.im_server.edges import SAMPLES, Case, cases
 from tests.im_server.wire import FakePayment, WireClient, body_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED: list[dict[str, str]] = json.loads((ROOT / "tests/vectors/refused.json").read_text("utf-8"))
 BEFORE_SIGN_IN = (Type.HELLO, Type.SIGN_IN)

@@ -26,7 +26,7 @@ from tests.im_server.wire import WireClient
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 120
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 

@@ -25,6 +25,8 @@ from im_server.poller import SelectorsPoller
 from tests.im_server.conftest import A, B, Lab
 from tests.im_server.wire import WireClient, body_of, tls_socket
 
+pytestmark = pytest.mark.slow
+
 TURNS_MAX = 500  # in a quarter of a second: ticks, wake-ups, packets that are read slowly; a spinning loop makes 50,000
 QUIET_SECONDS = 0.25
 DESCRIPTORS = Path("/proc/self/fd")

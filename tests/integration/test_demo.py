@@ -14,7 +14,7 @@ from PIL import Image
 from build_scripts import common, x11
 from tests.integration.processes import wait_until
 
-pytestmark = [pytest.mark.integration]
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 DEMO = common.ROOT / "build_scripts" / "demo.py"
 SECONDS_MAX = 100
 

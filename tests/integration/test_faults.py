@@ -14,7 +14,7 @@ from payment.contract.messages import AskPayment, Overview, OverviewIs, Paid, Pa
 from tests.integration.processes import payment_process, wait_until
 from tests.integration.wire import Refused, WireClient
 
-pytestmark = [pytest.mark.integration, pytest.mark.faults]
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.slow]
 
 
 def is_back(client: WireClient) -> bool:

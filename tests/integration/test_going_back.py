@@ -18,7 +18,7 @@ from im_protocol.invite import parse_invite
 from payment.contract.messages import Answer, BillsAre
 from tests.integration.processes import wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.faults]
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.slow]
 
 HASTY = Timings(
     backoff_first_seconds=0.05, network_backoff_max_seconds=0.3, repeat_first_seconds=0.05, overview_again_seconds=0.1

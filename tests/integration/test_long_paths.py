@@ -10,6 +10,8 @@ from build_scripts.dormitory import Dormitory, from_checkout
 from im_server.data_folder import DataFolder
 from im_server.errors import StartError
 
+pytestmark = pytest.mark.slow
+
 LIN = 10001
 
 

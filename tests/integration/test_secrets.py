@@ -13,7 +13,8 @@ from payment.contract.messages import AskBill, BillsAre, Overview, OverviewIs, P
 from tests.integration.processes import files_below, memory_of
 from tests.integration.wire import WireClient
 
-pytestmark = [pytest.mark.integration, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [pytest.mark.integration, pytest.mark.slow, ON_LINUX]
 MEMBER, ELECTRICITY = 10001, 101
 
 

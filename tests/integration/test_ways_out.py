@@ -28,7 +28,7 @@ from build_scripts.dormitory import Dormitory, from_checkout
 from im_protocol.invite import Invite, parse_invite
 from tests.integration.processes import payment_process, wait_until
 
-pytestmark = [pytest.mark.integration, pytest.mark.faults]
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.slow]
 
 DONE, REFUSED, USAGE, UNKNOWN, UNPRINTED = range(5)
 MEMBER, WATER = 10001, "102"

@@ -16,6 +16,8 @@ from payment.admin_socket import AdminSocket, ask
 from payment.errors import FolderError, OutcomeUnknown
 from payment.operations import Changes
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[[list[str], str, bytes], Outcome]
 
 

@@ -19,7 +19,7 @@ from tests.payment.operator_words import FILES, LEAVES, WORDS, WRITES
 ROOT = Path(__file__).parents[2]
 SECONDS = 60
 FULL_PRICE = credentials._SCRYPT_N  # of the processes
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 LOCALES = (
     {"LC_ALL": "zh_CN.GBK", "PYTHONIOENCODING": "gbk"},
