@@ -98,6 +98,8 @@ def _id(row: Row) -> int:
     least, most = limits.MEMBER_ID_MIN, limits.ID_MAX - 1
     if not (text.isascii() and text.isdigit() and len(text) < 30 and least <= int(text) <= most):
         raise row.error("id", f"{text[:40]!r} is no member id: a whole number from {least} to {most}, or nothing")
+    if text != str(int(text)):  # the same id twice would look like two
+        raise row.error("id", f"{text[:40]} has zeros in front; write it as {int(text)}")
     return int(text)
 
 

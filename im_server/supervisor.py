@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -41,6 +42,7 @@ class Supervisor(threading.Thread):
         self._child: subprocess.Popen[bytes] | None = None
         self.on_ended: Callable[[str], None] = lambda _words: None  # told, on this thread, why the child is gone
         self.starts = 0
+        self._hung: subprocess.Popen[bytes] | None = None  # the child that was ended for its silence
 
     @property
     def child_pid(self) -> int | None:
@@ -57,7 +59,7 @@ class Supervisor(threading.Thread):
                 status = child.wait()
                 if self._stopping.is_set():
                     return
-                words = self._last_words(at) or f"status {status}"
+                words = self._why(status, at)
                 log.warning("the payment subsystem ended with status %s (%s); starting it again", status, words)
                 self.on_ended(words)
             if time.monotonic() - began > _HEALTHY_SECONDS:
@@ -67,6 +69,15 @@ class Supervisor(threading.Thread):
 
     def _log_bytes(self) -> int:
         return self._log_file.stat().st_size if self._log_file.exists() else 0
+
+    def _why(self, status: int, at: int) -> str:
+        """Why the child is gone: one that was killed printed nothing of it."""
+        if self._hung is self._child:
+            return "it gave no sign of life any more"
+        if status < 0:
+            with contextlib.suppress(ValueError):
+                return f"it was ended by {signal.Signals(-status).name}"
+        return self._last_words(at) or f"status {status}"
 
     def _last_words(self, at: int) -> str:
         """The last line that the child printed, from this byte of its log on."""
@@ -81,6 +92,7 @@ class Supervisor(threading.Thread):
         with self._lock:
             child = self._child
             if child is not None and not self._stopping.is_set():
+                self._hung = child
                 child.kill()  # also ends a process that was stopped
 
     def stop(self) -> None:

@@ -131,6 +131,7 @@ def _wanted(biller: BillerInfo, reference: str, records: list[Record]) -> Wanted
     if len(records) > LINES_PER_BILL_MAX:
         raise first.error("bill_ref", f"a bill has at most {LINES_PER_BILL_MAX} lines")
     lines = [(record.text("line_text"), record.minor("line_amount", biller.currency)) for record in records]
+    _assert_no_repeats(lines, records)
     total = sum(minor for _, minor in lines)
     if total > AMOUNT_MINOR_MAX:
         raise first.error("line_amount", f"bill {reference} is larger than anybody may pay")
@@ -151,6 +152,17 @@ def _wanted(biller: BillerInfo, reference: str, records: list[Record]) -> Wanted
     }
     _assert_deliverable(values, biller, first)
     return Wanted(biller, values, first)
+
+
+def _assert_no_repeats(lines: list[tuple[str, int]], records: list[Record]) -> None:
+    """An amount has several spellings (5 and 5.00), so rows that differ as texts may be one row twice."""
+    seen: dict[tuple[str, int, str], Record] = {}
+    for (text, minor), record in zip(lines, records, strict=True):
+        first = seen.setdefault((text, minor, record.optional("occurrence", "")), record)
+        if first is not record:
+            raise record.error(
+                "line_amount", f"repeats line {first.line}; if it is meant, number them in a column occurrence"
+            )
 
 
 def _assert_deliverable(values: dict[str, Any], biller: BillerInfo, record: Record) -> None:

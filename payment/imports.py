@@ -61,6 +61,8 @@ class Record:
             raise self.error(column, f"{text!r} is not a whole number")
         if len(text) > 30 or not least <= int(text) <= most:
             raise self.error(column, f"{text} is not within {least} to {most}")
+        if text != str(int(text)):  # the same number twice would look like two
+            raise self.error(column, f"{text} has zeros in front; write it as {int(text)}")
         return int(text)
 
     def minor(self, column: str, currency: str) -> int:

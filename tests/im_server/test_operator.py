@@ -176,6 +176,7 @@ def test_passwords_go_to_a_file_that_was_open_before_the_first_row(tmp_path: Pat
         ("id,name", ["99999999999999999999,Lin"], "line 2, column id"),
         ("id,name", [f"{ID_MAX},Lin"], "line 2, column id"),
         ("id,name", ["10001,A", "10001,B"], "line 3, column id: 10001 stands in line 2 already"),
+        ("id,name", ["10001,A", "010001,B"], "line 3, column id: 010001 has zeros in front; write it as 10001"),
         ("id,name", [",Wang Wei", ",Wang Wei"], "line 3, column id: repeats line 2 word for word"),
         ("id,name", ["," + "x" * 65], "line 2, column name"),
         ("id,name,group", [",A," + "x" * 65], "line 2, column group"),

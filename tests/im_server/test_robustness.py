@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 from pathlib import Path
@@ -148,6 +149,29 @@ def test_last_words_of_a_child_are_told(tmp_path: Path) -> None:
     supervisor.stop()
     supervisor.join(10)
     assert told[:2] == ["payment: the database is damaged"] * 2
+
+
+@pytest.mark.parametrize(("is_hung", "says"), [(True, "no sign of life"), (False, "ended by SIGKILL")])
+def test_child_that_was_killed_is_not_told_with_what_it_printed_before(
+    tmp_path: Path, is_hung: bool, says: str
+) -> None:
+    """What it printed last is of better days: "service ready" is no reason to end."""
+    supervisor = Supervisor(["sh", "-c", "echo ready; exec cat"], tmp_path / "out", 0.01, 0.05)
+    told, enough, turn = [], threading.Event(), threading.Event()
+    supervisor.on_ended = lambda words: (told.append(words), enough.set())
+    supervisor.start()
+    while not (tmp_path / "out").exists() or "ready" not in (tmp_path / "out").read_text():
+        turn.wait(0.01)
+    pid = supervisor.child_pid
+    assert pid is not None
+    if is_hung:
+        supervisor.kill_hung()
+    else:
+        os.kill(pid, signal.SIGKILL)
+    assert enough.wait(10)
+    supervisor.stop()
+    supervisor.join(10)
+    assert says in told[0]
 
 
 def test_running_child_is_stopped_with_the_server(tmp_path: Path) -> None:

@@ -216,6 +216,8 @@ ROW = "101,88201499,2026-02,February,Usage,12.00,2026-02-20,E-9,,\n"
     [
         ("bill", HEAD + ROW.replace("E-9", "R" * 64 + "aa") + ROW.replace("E-9", "R" * 64 + "bb"), "bill_ref: has 66"),
         ("bill", HEAD + ROW + ROW, "line 3, column biller_id: repeats line 2"),
+        ("bill", HEAD + ROW + ROW.replace("101,", "0101,"), "line 3, column biller_id: 0101 has zeros in front"),
+        ("bill", HEAD + ROW + ROW.replace("12.00", "12"), "line 3, column line_amount: repeats line 2"),
         ("bill", HEAD + ROW.replace("Usage", "x" * 65), "line 2, column line_text: has 65"),
         ("bill", HEAD + ROW.replace("February", "x" * 65), "line 2, column title: has 65"),
         ("bill", HEAD + ROW.replace("12.00,2026", "12.00,20260"), "line 2, column due_on"),
@@ -232,6 +234,7 @@ ROW = "101,88201499,2026-02,February,Usage,12.00,2026-02-20,E-9,,\n"
         ("account", "member_id,name,pin,balance\n0,A,161803,0\n", "line 2, column member_id: 0 is not within"),
         ("biller", "id,name\n0,Gas\n", "line 2, column id: 0 is not within"),
         ("biller", "id,name\n200,Gas\n200,Other\n", "line 3, column id: 200 stands in line 2 already"),
+        ("biller", "id,name\n200,Gas\n0200,Other\n", "line 3, column id: 0200 has zeros in front; write it as 200"),
     ],
 )  # fmt: skip
 def test_nothing_in_a_file_is_merged_or_cut_in_silence(house: House, kind: str, content: str, says: str) -> None:
