@@ -38,8 +38,8 @@ def steps(pytest_arguments: list[str]) -> list[tuple[str, list[str], int]]:
         ("import rules (import-linter)", [str(common.venv_program("lint-imports"))], LINT_SECONDS_MAX),
         ("tests (pytest)", [python, "-m", "pytest", *workers, *pytest_arguments], TEST_SECONDS_MAX),
     ]
-    if wants_bare_system:  # after the others, whose servers want the machine for themselves; one worker a release
-        line = [python, "-m", "pytest", *WORKERS, "--dist=loadgroup", BARE_SYSTEM, "tests/bare_system"]
+    if wants_bare_system:  # after the others, and one release after the other: README's server has one port
+        line = [python, "-m", "pytest", "-n", "0", BARE_SYSTEM, "tests/bare_system"]
         checks.append(("README on a bare Debian (pytest)", line, BARE_SYSTEM_SECONDS_MAX))
     return checks
 

@@ -5,6 +5,7 @@ Left out of the default run, because each release costs minutes: `test.py --bare
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -16,14 +17,14 @@ from tests.bare_system.chroot import BareDebian, is_possible
 from tests.style.test_readme import commands
 
 RELEASES = ("bookworm", "trixie")
-SERVE_SECONDS_MAX = 120
+APT_LINE = re.compile(r"sudo (apt-get install .*)")
 WINDOW_SECONDS_MAX = 600  # the demonstration installs what it needs first
 CLOSE_SECONDS_MAX = 60
 
 pytestmark = [pytest.mark.bare_system, pytest.mark.timeout(3_600)]
 
 
-@pytest.fixture(scope="module", params=[pytest.param(r, marks=pytest.mark.xdist_group(r)) for r in RELEASES])
+@pytest.fixture(scope="module", params=RELEASES)
 def debian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> BareDebian:
     reason = is_possible()
     if reason:
@@ -136,8 +137,12 @@ def test_every_command_of_the_readme_works_as_written(person: Person) -> None:
 
 
 def test_a_member_who_is_not_root_installs_for_himself(debian: BareDebian) -> None:
+    debian.run("apt-get update -q && apt-get install -y -q --no-install-recommends python3")
     debian.run("id lin || useradd --create-home lin")
-    debian.run("python3 build_scripts/install.py", user="lin")
+    said = debian.run("python3 build_scripts/install.py || true", user="lin")
+    if asked := APT_LINE.search(said):  # what the system lacks only root can install
+        debian.run(asked[1])
+        debian.run("python3 build_scripts/install.py", user="lin")
     assert "billbuddy-cli" in debian.run("billbuddy-cli --help", user="lin")
     debian.run("python3 build_scripts/install.py --remove", user="lin")
     debian.run("! test -e ~/.local/bin/billbuddy", user="lin")
