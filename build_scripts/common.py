@@ -79,6 +79,7 @@ FONT_NEEDS = (
     Need("fonts-noto-cjk", _has_cjk_font, soft=True),
 )
 DISPLAY_NEEDS = (Need("xvfb", lambda: shutil.which("Xvfb") is not None),)
+WINDOW_MANAGER_NEEDS = (Need("openbox", lambda: shutil.which("openbox") is not None, soft=True),)
 PACKAGER_NEEDS = (
     Need("binutils", lambda: shutil.which("objdump") is not None),
     Need(f"libpython{sys.version_info[0]}.{sys.version_info[1]}", _has_python_library),
@@ -109,7 +110,7 @@ def ensure_system(needs: Sequence[Need]) -> None:
 def _without_apt(missing: Sequence[Need], line: str, has_apt: bool) -> None:
     names = " ".join(need.package for need in missing)
     if all(need.soft for need in missing):
-        note(f"Note: {names} would make Chinese texts readable (sudo {line}).")
+        note(f"Note: {names} would be good to have: sudo {line}.")
         return
     if has_apt:
         raise SetupError(f"This needs system packages. Please run this line, then start again:\n  sudo {line}")

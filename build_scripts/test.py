@@ -66,7 +66,8 @@ def main() -> int:
     parser.epilog = "All other arguments go to pytest, for example -m 'not slow', -n 0, or the path of a test."
     parser.parse_known_args()  # for --help: everything is read where it is used
     try:
-        common.ensure_system([*common.PYTHON_NEEDS, *common.DISPLAY_NEEDS, *common.FONT_NEEDS])
+        needs = [*common.PYTHON_NEEDS, *common.DISPLAY_NEEDS, *common.WINDOW_MANAGER_NEEDS, *common.FONT_NEEDS]
+        common.ensure_system(needs)
         python = common.ensure_venv("test")
         common.enter_venv(Path(__file__).resolve(), python)
         return check_all(sys.argv[1:])
