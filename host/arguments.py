@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Callable
 
-from host.text import is_one_line
+from host.text import is_one_line, is_seen
 
 
 def number(what: str, least: int, most: int) -> Callable[[str], int]:
@@ -30,7 +30,7 @@ def words(what: str, chars_max: int, chars_min: int = 0) -> Callable[[str], str]
             raise argparse.ArgumentTypeError(f"{what} has a line break or a control character")
         if not chars_min <= len(text) <= chars_max:
             raise argparse.ArgumentTypeError(f"{what} has {chars_min} to {chars_max} characters, not {len(text)}")
-        if chars_min and not text.strip():
+        if chars_min and not is_seen(text):
             raise argparse.ArgumentTypeError(f"{what} is blank")
         return text
 

@@ -12,6 +12,8 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from host.text import is_one_line
+
 CELL_CHARS_MAX = 8_192
 ROWS_MAX = 1_000_000
 
@@ -149,7 +151,9 @@ def _names(file: str, cells: list[str], needed: Sequence[str], known: Sequence[s
     for name in needed:
         if name not in names:
             raise TableError(f"{file} line 1: column {name} is missing{_hint(names)}")
-    for name in names:
+    for at, name in enumerate(names, 1):
+        if not is_one_line(name):
+            raise TableError(f"{file} line 1, column {at}: its name has a character that cannot be seen")
         near = difflib.get_close_matches(name.lower(), [k for k in known if k not in names], 1, 0.8)
         if name not in known and near:
             raise TableError(f"{file} line 1, column {name}: is not known; is {near[0]} meant?")

@@ -22,6 +22,10 @@ _FLAG = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f)")
 """The flags of England, Scotland, Wales …: the only use of tag characters that is seen (Unicode TR 51, 2.5)."""
 
 
+_EMPTY = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Fillers and an empty Braille cell: letters and marks by category, but nothing is drawn (Default_Ignorable)."""
+
+
 class _Signs(dict[int, str]):
     """Code point to what is shown for it; each is judged once."""
 
@@ -67,3 +71,14 @@ def one_line(text: str, chars_max: int = 0) -> str:
 def is_one_line(text: str) -> bool:
     """Whether the text can stand on one line as it is: the rule for names, signatures and titles."""
     return one_line(text) == text
+
+
+def is_seen(text: str) -> bool:
+    """Whether anything of the text is drawn: joiners, fillers and blanks alone are no name."""
+    return any(
+        not character.isspace()
+        and character not in _EMPTY
+        and (character in _PREPENDED or unicodedata.category(character) not in ("Cc", "Cf", "Zl", "Zp", "Zs"))
+        and not ("\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef")  # selectors alone
+        for character in text
+    )

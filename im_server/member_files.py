@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from host.tables import Row, TableError, once, read_table
-from host.text import is_one_line
+from host.text import is_one_line, is_seen
 from im_protocol import limits
 from im_server.errors import MemberError
 
@@ -41,7 +41,7 @@ def check_request(request: AddRequest) -> None:
     ):
         if not least <= len(text) <= limits.NAME_CHARS_MAX:
             raise MemberError(f"The {what} must have {least} to {limits.NAME_CHARS_MAX} characters, not {len(text)}.")
-        if not is_one_line(text) or (least and not text.strip()):
+        if not is_one_line(text) or (least and not is_seen(text)):
             raise MemberError(f"The {what} is blank or has a control character.")
     if request.id and not limits.MEMBER_ID_MIN <= request.id < limits.ID_MAX:
         raise MemberError(f"Member ids are {limits.MEMBER_ID_MIN} to {limits.ID_MAX - 1}; {request.id} is none.")

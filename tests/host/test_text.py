@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host.text import is_one_line, one_line
+from host.text import is_one_line, is_seen, one_line
 
 ANYTHING = st.text(st.characters(), max_size=40)  # lone surrogates too: an argument of a command may have them
 WITHOUT_EFFECT = {"Cc", "Cs", "Zl", "Zp"}
@@ -65,3 +65,17 @@ def test_hidden_tag_characters_are_shown_outside_a_flag() -> None:
 def test_long_text_is_cut_with_a_sign() -> None:
     assert one_line("abcdef", 4) == "abc…"
     assert one_line("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "\u3000", "\u200d\u200c", "\u3164", "\u2800 \u2800", "\ufe0f", "\u200b", "\u00ad"]
+)
+def test_what_is_not_drawn_is_no_name(text: str) -> None:
+    assert not is_seen(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "-", "张　三", "❤\ufe0f", "\U0001f468\u200d\U0001f469", "أحمد", "\U0001fae9", "a\u0301"]
+)
+def test_what_is_drawn_is_one(text: str) -> None:
+    assert is_seen(text)
