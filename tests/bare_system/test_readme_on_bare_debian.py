@@ -100,12 +100,17 @@ class Person:
                     "its window", WINDOW_SECONDS_MAX, lambda: window.poll() is not None or self._titles()
                 )
                 assert isinstance(titles, list), window.communicate()[0]
-                assert x11.close_window(self._display, titles[0])
-                said = window.communicate(timeout=CLOSE_SECONDS_MAX)[0]
+                common.wait_until("its end", CLOSE_SECONDS_MAX, lambda: self._closes_all() or window.poll() is not None)
+                said = window.communicate()[0]
                 assert window.returncode == 0, said
             finally:
                 window.kill()
         self.answers[command] = str(titles)
+
+    def _closes_all(self) -> None:
+        """As often as it takes: the window that was seen may have given way to the next one meanwhile."""
+        for title in self._titles():
+            x11.close_window(self._display, title)
 
     def _titles(self) -> list[str]:
         return [title for title in x11.window_titles(self._display) if "BillBuddy" in title]
